@@ -165,7 +165,12 @@ class Result:
                 for row in value["tables"]
             )
             pictures = tuple(Picture(**{**row, "rows": tuple(row["rows"])}) for row in value["pictures"])
-            value |= {"claims": claims, "tables": tables, "pictures": pictures, "summary": tuple(value["summary"])}
+            value |= {
+                "claims": claims,
+                "tables": tables,
+                "pictures": pictures,
+                "summary": tuple(value["summary"]),
+            }
             return cls(**value)
         except FileNotFoundError:
             raise ShoalError(f"{path}: no such result; run a study first, for example: shoal study exits") from None

@@ -1,0 +1,356 @@
+"""The fit loop: train a model on batches, evaluate as it goes, and be able to stop and go on at any step.
+
+    history = fit(model, as_batches((inputs, labels), batch_size=128), config=FitConfig(epochs=5))
+
+With a run folder the loop saves checkpoints. A run that was killed goes on from the newest one and ends with
+the same bits as one that was not, on the same machine: batches are pure functions of the step, and a checkpoint
+holds the model, the optimizer, the schedule, the sums of the epoch and the random state.
+"""
+
+import math
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from shoal.engine.batches import Batches
+from shoal.engine.device import World, choose_device
+from shoal.engine.interrupt import Interrupted, StopRequests
+from shoal.engine.nonfinite import explain_nonfinite
+from shoal.engine.objective import Objective, classification
+from shoal.engine.optimizers import WeightAverage, create_optimizer
+from shoal.engine.precision import (
+    Precision,
+    choose_precision,
+    precision_named,
+    seconds_per_step,
+    training_step,
+)
+from shoal.engine.progress import Progress, Silent
+from shoal.engine.run import RunFolder
+from shoal.engine.schedule import Pace, rate_at
+from shoal.errors import wrong
+
+State = dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class FitConfig:
+    """How to train.
+
+    Args:
+        epochs: passes over the data; ignored where `minutes` is set.
+        minutes: time budget that the schedule is fitted to, evaluation included; 0 for none.
+        optimizer: "sgd" (Nesterov) or "adamw".
+        learning_rate: at the peak of the schedule.
+        momentum: of SGD.
+        weight_decay: of matrices and convolutions.
+        schedule: "one-cycle", "cosine" or "constant".
+        warmup: share of the run that the rate rises for.
+        label_smoothing: of the default objective.
+        clip_norm: largest norm of the gradient; 0 for no clipping.
+        average_decay: of the running average of weights that becomes the result; 0 for the last weights.
+        patience: evaluations without a lower validation loss after which to stop and return to the best weights;
+            0 trains to the end and returns the last ones.
+        precision: "auto" (measured), "fp32", "bf16", "fp32+channels_last" or "bf16+channels_last".
+        device: "auto", "cpu", "cuda".
+        seed: of the steps' random state (dropout); batches have their own.
+        checkpoint_seconds: time between checkpoints, where there is a run folder.
+    """
+
+    epochs: float = 10.0
+    minutes: float = 0.0
+    optimizer: str = "sgd"
+    learning_rate: float = 0.3
+    momentum: float = 0.9
+    weight_decay: float = 1e-3
+    schedule: str = "one-cycle"
+    warmup: float = 0.2
+    label_smoothing: float = 0.1
+    clip_norm: float = 0.0
+    average_decay: float = 0.0
+    patience: int = 0
+    precision: str = "auto"
+    device: str = "auto"
+    seed: int = 0
+    checkpoint_seconds: float = 30.0
+
+    def __post_init__(self) -> None:
+        if self.minutes < 0 or (self.minutes == 0 and self.epochs <= 0):
+            raise wrong("training time", expected="epochs > 0 or minutes > 0", got=f"{self.epochs}, {self.minutes}")
+        if self.learning_rate <= 0:
+            raise wrong("learning_rate", expected="a number > 0", got=self.learning_rate)
+        rate_at(self.schedule, 0.0, 0.1)  # refuses an unknown schedule now rather than at the first step
+
+
+@dataclass
+class History:
+    """What a fit measured.
+
+    Attributes:
+        rows: one per epoch (and one at the end): step, epoch, progress, learning_rate, train_loss, train_accuracy,
+            validation_loss, validation_accuracy (where there is validation), seconds.
+        precision: the precision that was used.
+        seconds: time spent, over all resumptions.
+    """
+
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    precision: str = "fp32"
+    seconds: float = 0.0
+
+
+def fit(
+    model: nn.Module,
+    batches: Batches,
+    *,
+    config: FitConfig | None = None,
+    objective: Objective | None = None,
+    validate: Any = None,
+    run: RunFolder | None = None,
+    part: str = "model",
+    progress: Progress | None = None,
+) -> History:
+    """Train `model` in place.
+
+    Args:
+        model: its parameters that require a gradient are trained.
+        batches: see `shoal.engine.batches.as_batches`.
+        config: how to train.
+        objective: what to minimise; cross-entropy of logits unless given.
+        validate: called as validate(model, precision, device) after every epoch; returns {"loss", "accuracy"}.
+        run: folder for checkpoints and metrics; a run that is there goes on where it stopped.
+        part: name of this training within the run.
+        progress: told how it goes.
+
+    Returns:
+        The measured history; the model holds the final (averaged, or best) weights, in evaluation mode.
+
+    Raises:
+        Interrupted: on Ctrl-C or SIGTERM, after the checkpoint was saved.
+        ShoalError: if the loss is not finite, or a file cannot be written.
+    """
+    config = config or FitConfig()
+    loop = _Loop(model, batches, config, objective, validate, run, part, progress or Silent())
+    return loop.run_to_end()
+
+
+class _Loop:
+    """The state of one fit."""
+
+    def __init__(
+        self,
+        model: nn.Module,
+        batches: Batches,
+        config: FitConfig,
+        objective: Objective | None,
+        validate: Any,
+        run: RunFolder | None,
+        part: str,
+        progress: Progress,
+    ):
+        self.began = time.monotonic()
+        self.model, self.batches, self.config, self.run, self.part = model, batches, config, run, part
+        self.objective = objective or classification(config.label_smoothing)
+        self.validate, self.progress_bar, self.world = validate, progress, World.current()
+        self.device, _ = choose_device(config.device)
+        saved = run.load(part) if run else None
+        self.history = History(precision=saved["precision"] if saved else config.precision)
+        self.precision = self._choose_precision()
+        self.history.precision = self.precision.name
+        self.precision.place_model(model, self.device)
+        self.optimizer = create_optimizer(
+            model,
+            config.optimizer,
+            learning_rate=config.learning_rate,
+            momentum=config.momentum,
+            weight_decay=config.weight_decay,
+        )
+        self.average = WeightAverage(model, decay=config.average_decay) if config.average_decay else None
+        self.best: State | None = None  # {"loss", "waited", "model"} where patience asks for it
+        self.sums = {"loss": 0.0, "correct": 0.0, "rows": 0.0, "steps": 0.0}
+        self.spent, self.done = 0.0, False
+        torch.manual_seed(config.seed)
+        if saved:
+            self._restore(saved)
+        else:
+            self.pace = self._plan()
+        self.saved_at = time.monotonic()
+
+    def run_to_end(self) -> History:
+        """Make the steps that are left."""
+        self.progress_bar.start(self.part)
+        with StopRequests() as stop:
+            while not self.done:
+                self._step()
+                if self._epoch_ended() or self.pace.finished:
+                    self._end_epoch()
+                self.done = self.done or self.pace.finished
+                overdue = time.monotonic() - self.saved_at >= self.config.checkpoint_seconds
+                if self.run and (stop.asked or self.done or overdue):
+                    self._save()
+                if stop.asked and not self.done:
+                    self._stop(stop.asked)
+        self._take_result()
+        self.history.seconds = self._seconds()
+        self.progress_bar.finish(_describe(self.history.rows[-1]))
+        return self.history
+
+    def _step(self) -> None:
+        pace, config = self.pace, self.config
+        rate = config.learning_rate * rate_at(config.schedule, pace.progress, config.warmup)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        size = self.batches.size_at(pace.progress)
+        inputs, labels = self.batches.batch(pace.step, size, self.world)
+        self.model.train()
+        self.optimizer.zero_grad()
+        loss = float(training_step(self.model, inputs, labels, self._counted_loss, self.precision, self.device))
+        if not math.isfinite(loss):
+            where = f"{self.part}, step {pace.step}, learning rate {rate:.3g}"
+            raise explain_nonfinite(self.model, inputs.to(self.device), where)
+        self.world.average_gradients(self.model)
+        if config.clip_norm:
+            nn.utils.clip_grad_norm_(self.model.parameters(), config.clip_norm)
+        self.optimizer.step()
+        self.sums["loss"] += loss
+        self.sums["steps"] += 1
+        self.sums["rows"] += len(labels)
+        pace.advance(size)
+        if self.average:
+            self.average.update(self.model, pace.step, pace.progress)
+        if pace.progress - pace.checked_at[1] >= 0.04:
+            pace.correct(self._seconds())
+        self.progress_bar.update(pace.progress, self._standing())
+
+    def _counted_loss(self, model: nn.Module, inputs: Tensor, labels: Tensor) -> Tensor:
+        loss, counts = self.objective(model, inputs, labels)
+        self.sums["correct"] += float(counts.get("correct", 0))
+        return loss
+
+    def _epoch_ended(self) -> bool:
+        return self.pace.step % self.batches.steps_per_epoch == 0
+
+    def _end_epoch(self) -> None:
+        """Add a row to the history, and stop early where validation asks for it."""
+        pace, sums = self.pace, self.sums
+        row: dict[str, Any] = {
+            "step": pace.step,
+            "epoch": pace.step / self.batches.steps_per_epoch,
+            "progress": pace.progress,
+            "learning_rate": self.optimizer.param_groups[0]["lr"],
+            "train_loss": self.world.mean(sums["loss"] / sums["steps"]),
+            "train_accuracy": self.world.mean(sums["correct"] / sums["rows"]),
+        }
+        if self.validate:
+            result_model = self.average.model if self.average else self.model
+            found = self.validate(result_model, self.precision, self.device)
+            row |= {"validation_loss": found["loss"], "validation_accuracy": found["accuracy"]}
+            self._watch(found["loss"])
+        row["seconds"] = round(self._seconds(), 3)
+        self.history.rows.append(row)
+        self.sums = dict.fromkeys(sums, 0.0)
+        if self.run and self.world.leads:
+            self.run.append_metrics(self.part, row)
+        self.progress_bar.update(pace.progress, _describe(row))
+
+    def _watch(self, loss: float) -> None:
+        if not self.config.patience:
+            return
+        if self.best is None or loss < self.best["loss"]:
+            source = self.average.model if self.average else self.model
+            weights = {name: value.clone() for name, value in source.state_dict().items()}
+            self.best = {"loss": loss, "waited": 0, "model": weights}
+        else:
+            self.best["waited"] += 1
+            self.done = self.best["waited"] >= self.config.patience
+
+    def _take_result(self) -> None:
+        """Leave the weights that the caller wants in the model."""
+        if self.best:
+            self.model.load_state_dict(self.best["model"])
+        elif self.average:
+            self.model.load_state_dict(self.average.model.state_dict())
+        self.model.eval()
+
+    def _choose_precision(self) -> Precision:
+        if self.history.precision != "auto":
+            return precision_named(self.history.precision)
+        size = self.batches.size_at(1.0)
+        batch = self.batches.batch(0, size, self.world)
+        return choose_precision(self.model, batch, self._plain_loss, self.device)[0]
+
+    def _plain_loss(self, model: nn.Module, inputs: Tensor, labels: Tensor) -> Tensor:
+        return self.objective(model, inputs, labels)[0]
+
+    def _plan(self) -> Pace:
+        if not self.config.minutes:
+            return Pace.in_epochs(self.config.epochs, self.batches.steps_per_epoch)
+        seconds = {}
+        for size in self.batches.sizes():
+            start = time.monotonic()
+            batch = self.batches.batch(0, size, self.world)
+            making = time.monotonic() - start
+            args = (self.model, batch, self._plain_loss, self.precision, self.device)
+            seconds[size] = making + seconds_per_step(*args, repeats=2)
+        pace = Pace.in_minutes(self.config.minutes, seconds)
+        pace.checked_at = (self._seconds(), 0.0)
+        return pace
+
+    def _seconds(self) -> float:
+        return self.spent + time.monotonic() - self.began
+
+    def _standing(self) -> str:
+        sums = self.sums
+        if not sums["steps"]:
+            return ""
+        return f"loss {sums['loss'] / sums['steps']:.3f}  accuracy {sums['correct'] / sums['rows']:.1%}"
+
+    def _save(self) -> None:
+        if not (self.run and self.world.leads):
+            return
+        state: State = {
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "average": self.average.model.state_dict() if self.average else None,
+            "best": self.best,
+            "pace": self.pace.state(),
+            "sums": self.sums,
+            "rows": self.history.rows,
+            "precision": self.precision.name,
+            "random": torch.get_rng_state(),
+            "seconds": self._seconds(),
+            "done": self.done,
+        }
+        self.run.save(self.part, self.pace.step, state)
+        self.saved_at = time.monotonic()
+
+    def _restore(self, saved: State) -> None:
+        self.model.load_state_dict(saved["model"])
+        self.optimizer.load_state_dict(saved["optimizer"])
+        if self.average and saved["average"]:
+            self.average.model.load_state_dict(saved["average"])
+        self.best, self.sums, self.done = saved["best"], saved["sums"], saved["done"]
+        self.pace = Pace.from_state(saved["pace"])
+        self.history.rows = saved["rows"]
+        self.spent = saved["seconds"]
+        torch.set_rng_state(saved["random"])
+        if self.run and self.world.leads:
+            self.run.rewrite_metrics(self.part, self.history.rows)
+        if not self.done:
+            self.progress_bar.say(f"{self.part}: going on from step {self.pace.step} ({self.pace.progress:.0%})")
+
+    def _stop(self, signal_name: str) -> None:
+        if self.run:
+            raise Interrupted(
+                f"stopped by {signal_name} at step {self.pace.step}, saved; run the same command to go on"
+            )
+        raise Interrupted(f"stopped by {signal_name} at step {self.pace.step}; nothing was saved (no run folder)")
+
+
+def _describe(row: dict[str, Any]) -> str:
+    text = f"loss {row['train_loss']:.3f}  accuracy {row['train_accuracy']:.1%}"
+    if "validation_loss" in row:
+        text += f"  validation loss {row['validation_loss']:.3f}  accuracy {row['validation_accuracy']:.1%}"
+    return text

@@ -1,0 +1,123 @@
+"""Progress on stderr: a bar with loss, accuracy and time left on a terminal, plain lines elsewhere.
+
+Libraries are silent: they report to a `Progress` that they are handed, and `Silent` is the default.
+"""
+
+import sys
+import time
+from typing import Protocol, Self, TextIO
+
+
+class Progress(Protocol):
+    """What a long computation reports to."""
+
+    def start(self, title: str) -> None:
+        """A part begins."""
+        ...
+
+    def update(self, share: float, text: str = "") -> None:
+        """The part is done to this share, in [0, 1]; text says how it stands."""
+        ...
+
+    def finish(self, text: str = "") -> None:
+        """The part has ended."""
+        ...
+
+    def say(self, text: str) -> None:
+        """A line for the reader."""
+        ...
+
+
+class Silent:
+    """Reports nothing."""
+
+    def start(self, title: str) -> None:
+        """Do nothing."""
+
+    def update(self, share: float, text: str = "") -> None:
+        """Do nothing."""
+
+    def finish(self, text: str = "") -> None:
+        """Do nothing."""
+
+    def say(self, text: str) -> None:
+        """Do nothing."""
+
+
+class Lines:
+    """Plain lines, at most one every `seconds`, for logs and pipes."""
+
+    def __init__(self, stream: TextIO | None = None, *, seconds: float = 10.0):
+        self.stream, self.seconds = stream or sys.stderr, seconds
+        self._title, self._began, self._said = "", 0.0, 0.0
+
+    def start(self, title: str) -> None:
+        """Begin a part."""
+        self._title, self._began, self._said = title, time.monotonic(), time.monotonic()
+
+    def update(self, share: float, text: str = "") -> None:
+        """Say how the part stands, if the last line is old enough."""
+        now = time.monotonic()
+        if now - self._said >= self.seconds:
+            self._said = now
+            self.say(f"{self._title}: {share:4.0%}  {text}{_left(now - self._began, share)}")
+
+    def finish(self, text: str = "") -> None:
+        """End the part."""
+        self.say(f"{self._title}: done in {time.monotonic() - self._began:.0f} s  {text}".rstrip())
+
+    def say(self, text: str) -> None:
+        """Print a line."""
+        print(text, file=self.stream, flush=True)
+
+
+class Bar:
+    """A rich progress bar, for terminals."""
+
+    def __init__(self, stream: TextIO | None = None):
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+        columns = TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn()
+        console = Console(file=stream or sys.stderr)
+        self._bar = Progress(*columns, TextColumn("{task.fields[text]}"), console=console)
+        self._task = None
+
+    def start(self, title: str) -> None:
+        """Begin a part."""
+        self._bar.start()
+        self._task = self._bar.add_task(title, total=1.0, text="")
+
+    def update(self, share: float, text: str = "") -> None:
+        """Move the bar."""
+        if self._task is not None:
+            self._bar.update(self._task, completed=share, text=text)
+
+    def finish(self, text: str = "") -> None:
+        """Fill the bar and leave it on the screen."""
+        if self._task is not None:
+            self._bar.update(self._task, completed=1.0, text=text)
+        self._bar.stop()
+
+    def say(self, text: str) -> None:
+        """Print a line above the bar."""
+        self._bar.console.print(text, highlight=False, markup=False)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.stop()
+
+
+def choose_progress(stream: TextIO | None = None) -> Progress:
+    """A bar on a terminal, plain lines elsewhere."""
+    target = stream or sys.stderr
+    return Bar(target) if target.isatty() else Lines(target)
+
+
+def _left(spent: float, share: float) -> str:
+    if share <= 0.01:
+        return ""
+    left = spent * (1 - share) / share
+    return f"  {left / 60:.0f} min left" if left >= 100 else f"  {left:.0f} s left"
