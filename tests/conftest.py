@@ -4,10 +4,18 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from jaxtyping import install_import_hook
 
+import tests.checker  # noqa: F401 - the hook below finds it by name
+
 # jaxtyping's shapes are checked by beartype in tests only: the checker would break torch.compile.
-install_import_hook("shoal", "beartype.beartype")
+install_import_hook("shoal", "tests.checker.check")
+
+# No deadline: machines are shared, and a slow example is not a wrong one. Derandomised: `make test` must not flicker.
+settings.register_profile("fast", deadline=None, derandomize=True, max_examples=50)
+settings.register_profile("prove", deadline=None, max_examples=1000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fast"))
 
 
 @pytest.fixture(scope="session")

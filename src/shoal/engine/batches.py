@@ -5,7 +5,7 @@ pairs. A pair is shuffled, augmented and resized here; a loader is trusted to do
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sized
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 import torch.nn.functional as F
@@ -22,6 +22,7 @@ Data = Pair | Iterable[Pair]
 Prepare = Callable[[Tensor], Tensor]
 
 
+@runtime_checkable
 class Augment(Protocol):
     """Changes a batch of images at random; `index` names the rows, so that a change can depend on the image."""
 
@@ -32,6 +33,7 @@ class Augment(Protocol):
         ...
 
 
+@runtime_checkable
 class Batches(Protocol):
     """What the fit loop asks for."""
 

@@ -5,7 +5,6 @@ place among the processes that `torchrun` started; without torchrun it is a worl
 """
 
 from dataclasses import dataclass
-from typing import Self
 
 import torch
 from torch import nn
@@ -50,7 +49,7 @@ class World:
     size: int = 1
 
     @classmethod
-    def current(cls) -> Self:
+    def current(cls) -> "World":
         """Read the place from torch.distributed, where it is initialised."""
         if torch.distributed.is_available() and torch.distributed.is_initialized():
             return cls(torch.distributed.get_rank(), torch.distributed.get_world_size())

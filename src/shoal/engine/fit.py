@@ -43,6 +43,7 @@ class FitConfig:
     Args:
         epochs: passes over the data; ignored where `minutes` is set.
         minutes: time budget that the schedule is fitted to, evaluation included; 0 for none.
+        max_epochs: with `minutes`, the most passes over the data, for data that are done before the time is up.
         optimizer: "sgd" (Nesterov) or "adamw".
         learning_rate: at the peak of the schedule.
         momentum: of SGD.
@@ -62,6 +63,7 @@ class FitConfig:
 
     epochs: float = 10.0
     minutes: float = 0.0
+    max_epochs: float = 1000.0
     optimizer: str = "sgd"
     learning_rate: float = 0.3
     momentum: float = 0.9
@@ -294,6 +296,9 @@ class _Loop:
             making = time.monotonic() - start
             args = (self.model, batch, self._plain_loss, self.precision, self.device)
             seconds[size] = making + seconds_per_step(*args, repeats=2)
+        most = self.config.max_epochs * self.batches.steps_per_epoch
+        if most * max(seconds.values()) <= 60 * self.config.minutes:
+            return Pace.in_epochs(self.config.max_epochs, self.batches.steps_per_epoch)
         pace = Pace.in_minutes(self.config.minutes, seconds)
         pace.checked_at = (self._seconds(), 0.0)
         return pace

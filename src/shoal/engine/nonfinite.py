@@ -35,7 +35,8 @@ def _first_culprit(model: nn.Module, inputs: Tensor) -> str:
     finally:
         _remove(handles)
     if found:
-        return f"layer {found[0]} gives the first value that is not finite; try precision fp32, or clip_norm = 1"
+        advice = "try precision fp32, a lower learning rate, or clip_norm = 1"
+        return f"layer {found[0]} gives the first value that is not finite; {advice}"
     return "every layer's output is finite; look at the labels and the loss, or try clip_norm = 1"
 
 

@@ -85,7 +85,7 @@ def training_step(
     with precision.autocast(device):
         value = loss(model, inputs, labels)
     value.backward()
-    return value
+    return value.detach()
 
 
 def seconds_per_step(

@@ -5,9 +5,10 @@ Libraries are silent: they report to a `Progress` that they are handed, and `Sil
 
 import sys
 import time
-from typing import Protocol, Self, TextIO
+from typing import Protocol, TextIO, runtime_checkable
 
 
+@runtime_checkable
 class Progress(Protocol):
     """What a long computation reports to."""
 
@@ -103,7 +104,7 @@ class Bar:
         """Print a line above the bar."""
         self._bar.console.print(text, highlight=False, markup=False)
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "Bar":
         return self
 
     def __exit__(self, *_: object) -> None:

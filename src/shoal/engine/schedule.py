@@ -7,7 +7,7 @@ in minutes, where the pace is measured at the start and corrected whenever it dr
 import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
-from typing import Any, Self
+from typing import Any
 
 from shoal.errors import unknown_name
 
@@ -83,12 +83,12 @@ class Pace:
     checked_at: tuple[float, float] = (0.0, 0.0)  # (seconds, progress) of the last correction
 
     @classmethod
-    def in_epochs(cls, epochs: float, steps_per_epoch: int) -> Self:
+    def in_epochs(cls, epochs: float, steps_per_epoch: int) -> "Pace":
         """Plan a fixed number of steps, at least one."""
         return cls(total_steps=max(1, round(epochs * steps_per_epoch)))
 
     @classmethod
-    def in_minutes(cls, minutes: float, seconds_per_step: dict[str, float]) -> Self:
+    def in_minutes(cls, minutes: float, seconds_per_step: dict[str, float]) -> "Pace":
         """Plan from the measured seconds of a step at each input size."""
         budget = 60 * minutes
         return cls(per_step={size: s / budget for size, s in seconds_per_step.items()}, budget_seconds=budget)
@@ -132,6 +132,6 @@ class Pace:
         return asdict(self)
 
     @classmethod
-    def from_state(cls, state: dict[str, Any]) -> Self:
+    def from_state(cls, state: dict[str, Any]) -> "Pace":
         """Go on from what `state` returned."""
         return cls(**{**state, "checked_at": tuple(state["checked_at"])})

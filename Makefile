@@ -1,0 +1,53 @@
+# The project's commands. `make demo` and `make test` need nothing but Python >= 3.11 with pip and venv.
+#
+#   make demo    install, run every study small, write one report      (ARGS="--offline" passes flags on)
+#   make test    install with test extras, then lint, types and the fast tests: under 10 minutes on 2 cores
+#   make prove   the slow tier: hundreds of kills, simulations, long fuzzing
+#
+# pip is used as it is configured: its environment variables and indexes are honoured. torch comes first, so that
+# a CPU wheel that pip finds on this machine is taken and nothing else pulls in another build.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+PINNED := pyproject.toml constraints.txt
+ARGS ?=
+
+.PHONY: demo test prove lint types clean install install-test
+
+demo: install
+	@$(BIN)/shoal demo $(ARGS)
+
+test: install-test lint types
+	$(BIN)/pytest $(ARGS)
+
+prove: install-test lint types
+	HYPOTHESIS_PROFILE=prove $(BIN)/pytest -m "slow or not slow" --timeout=3600 $(ARGS)
+
+lint: install-test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: install-test
+	$(BIN)/basedpyright
+
+install: $(VENV)/.installed
+install-test: $(VENV)/.installed-test
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python >= 3.11 expected, got $$($(PYTHON) --version 2>&1); set PYTHON=/path/to/python3.11" >&2; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: $(BIN)/python $(PINNED)
+	$(PIP) install --quiet -c constraints.txt "torch==2.13.0"
+	$(PIP) install --quiet -c constraints.txt -e .
+	@touch $@
+
+$(VENV)/.installed-test: $(VENV)/.installed
+	$(PIP) install --quiet -c constraints.txt -e ".[test]"
+	@touch $@
+
+clean:
+	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis dist build

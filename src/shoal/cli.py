@@ -1,0 +1,282 @@
+"""The commands, thin: they read settings, call a study or a room, and print.
+
+Data go to stdout, progress and messages to stderr. Exit codes: 0, 1 (failed), 2 (wrong use), 130 (interrupted).
+Settings: defaults < shoal.toml here or --config FILE < environment (SHOAL_…) < flags. Nothing heavy is imported
+until a command runs.
+"""
+
+import contextlib
+import dataclasses
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import cyclopts
+from cyclopts import App, Parameter
+from cyclopts.config import Env, Toml
+
+import shoal
+from shoal.errors import ShoalError, unknown_name, wrong
+from shoal.studies.exits_config import ExitsConfig
+
+if TYPE_CHECKING:
+    from shoal.studies.result import Result
+
+app = App(name="shoal", help=shoal.__doc__, version=shoal.__version__)
+study = App(name="study", help="Run one study and write its report.")
+data = App(name="data", help="Find, fetch and verify data sets.")
+app.command(study)
+app.command(data)
+
+_OWN_VARIABLES = {"SHOAL_DATA"}  # names a folder of data sets, for every command
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class Notebook:
+    """What a lab notebook keeps besides; it goes into the report.
+
+    Args:
+        who: who made the run.
+        with_whom: who else took part.
+        resources: what was used besides: books, pages, advice.
+        time_spent: in your own words; the computing time is measured.
+    """
+
+    who: str = ""
+    with_whom: str = ""
+    resources: str = ""
+    time_spent: str = ""
+
+
+@app.command
+def demo(
+    *,
+    data: str = "",
+    offline: bool = False,
+    seed: int = 0,
+    run: Path = Path("runs/demo"),
+    json: bool = False,
+    notebook: Notebook | None = None,
+) -> None:
+    """Run every study small, on the best data at hand, and write one report.
+
+    Args:
+        data: a data set's name or a folder of class folders of images.
+        offline: never fetch data.
+        seed: of everything.
+        run: folder for the runs and the report.
+        json: print the results as JSON.
+        notebook: goes into the report.
+    """
+    from shoal.report import write_report
+    from shoal.studies.exits import ExitsStudy
+
+    config = ExitsConfig(data=data, budget="quick", offline=offline, seed=seed)
+    result = _run_study(ExitsStudy(config, _notes(notebook)), run)
+    report = run / "report.html"
+    write_report([result], report)
+    _print_results([result], report, json=json)
+
+
+@study.command
+def exits(
+    config: Annotated[ExitsConfig, Parameter(name="*")] = ExitsConfig(),  # noqa: B008 - frozen
+    *,
+    run: Path | None = None,
+    json: bool = False,
+    notebook: Notebook | None = None,
+) -> None:
+    """Networks that stop early: accuracy, MACs and time of a plain network and of one with exits.
+
+    Args:
+        config: the study's settings.
+        run: run folder; runs/NAME unless given. A run that was stopped goes on.
+        json: print the result as JSON.
+        notebook: goes into the report.
+    """
+    from shoal.report import write_report
+    from shoal.studies.exits import ExitsStudy
+
+    ready = ExitsStudy(config, _notes(notebook))
+    folder = run or Path("runs") / ready.run_name
+    result = _run_study(ready, folder, exact=True)
+    write_report([result], folder / "report.html")
+    _print_results([result], folder / "report.html", json=json)
+
+
+@app.command
+def report(runs: Sequence[Path], /, *, output: Path = Path("report.html")) -> None:
+    """Write one report from the results of several runs.
+
+    Args:
+        runs: run folders, or result.json files.
+        output: the page to write.
+    """
+    from shoal.report import write_report
+    from shoal.studies.result import Result
+
+    if not runs:
+        raise wrong("runs", expected="at least one run folder", got="none", fix="for example: shoal report runs/*")
+    results = [Result.load(path / "result.json" if path.is_dir() else path) for path in runs]
+    write_report(results, output)
+    print(output)
+
+
+@data.command(name="list")
+def list_data(*, json: bool = False) -> None:
+    """Show the named data sets, where they were found, and how to get them.
+
+    Args:
+        json: print as JSON.
+    """
+    from shoal.data import describe_all
+
+    rows = describe_all()
+    if json:
+        _print_json([dataclasses.asdict(row) for row in rows])
+        return
+    for row in rows:
+        print(f"{row.name:14} {'found' if row.found else 'missing':8} {row.content}")
+        print(f"{'':14} {row.where if row.found else row.fetch}")
+        print(f"{'':14} {row.terms}")
+
+
+@data.command
+def fetch(name: str, /) -> None:
+    """Fetch a data set from its authors' address into the cache.
+
+    Args:
+        name: see `shoal data list`.
+    """
+    from shoal.data import fetch as fetch_data
+    from shoal.engine import choose_progress
+
+    bar = choose_progress()
+    bar.start(name)
+    folder = fetch_data(name, progress=lambda *state: _show_fetch(bar, *state))
+    bar.finish()
+    print(folder)
+
+
+@data.command
+def verify(name: str, /, *, json: bool = False) -> None:
+    """Compare a data set's files with their published checksums.
+
+    Args:
+        name: a name of `shoal data list`, or a path.
+        json: print as JSON.
+    """
+    from shoal.data import verify as verify_data
+
+    checks = verify_data(name)
+    if json:
+        _print_json([dataclasses.asdict(check) for check in checks])
+    else:
+        for check in checks:
+            print(f"{'ok ' if check.ok else 'BAD'}  {check.file}" + ("" if check.ok else f"  {check.got}"))
+    bad = [check for check in checks if not check.ok]
+    if bad:
+        raise ShoalError(f"{name}: {len(bad)} of {len(checks)} files are not as published; delete and fetch them again")
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run a command and leave with its exit code.
+
+    Args:
+        arguments: the words after the program's name; those of the process unless given.
+    """
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        words, files = _config_files(words)
+        app.config = [
+            Env("SHOAL_", command=False),
+            *(Toml(f, must_exist=True, use_commands_as_keys=False) for f in files),
+        ]
+        _check_environment()
+        app(words, exit_on_error=False, print_error=False, result_action="return_value")
+        _exit(0)
+    except ShoalError as error:
+        _exit(error.exit_code, str(error))
+    except cyclopts.CycloptsError as error:
+        _exit(2, _one_line(str(error)) + " (see --help)")
+    except KeyboardInterrupt:
+        _exit(130, "interrupted")
+    except BrokenPipeError:  # the reader of stdout left, for example `| head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _exit(1)
+
+
+def _exit(code: int, message: str = "") -> NoReturn:
+    if message:
+        print(f"shoal: {message}", file=sys.stderr)
+    sys.exit(code)
+
+
+def _config_files(words: list[str]) -> tuple[list[str], list[Path]]:
+    """Take `--config FILE` out of the words; without it, ./shoal.toml counts where it exists."""
+    if "--config" not in words:
+        here = Path("shoal.toml")
+        return words, [here] if here.exists() else []
+    place = words.index("--config")
+    if place + 1 >= len(words) or not Path(words[place + 1]).is_file():
+        got = words[place + 1] if place + 1 < len(words) else "nothing"
+        raise wrong("--config", expected="a TOML file", got=got)
+    return words[:place] + words[place + 2 :], [Path(words[place + 1])]
+
+
+def _check_environment() -> None:
+    """A misspelt variable would be ignored silently; name it instead."""
+    names = {f.name for cls in (ExitsConfig, Notebook) for f in dataclasses.fields(cls)} | {"run", "json", "output"}
+    known = {f"SHOAL_{name.upper()}" for name in names} | _OWN_VARIABLES
+    for variable in os.environ:
+        if variable.startswith("SHOAL_") and variable not in known:
+            raise unknown_name("environment variable", variable, known)
+
+
+def _run_study(ready, folder: Path, *, exact: bool = False) -> "Result":
+    from shoal.engine import choose_progress
+
+    progress = choose_progress()
+    for sentence in ready.says:
+        progress.say(f"data: {sentence}")
+    return ready.run(folder if exact else folder / ready.run_name, progress)
+
+
+def _notes(notebook: Notebook | None) -> dict[str, str]:
+    return {key: value for key, value in dataclasses.asdict(notebook or Notebook()).items() if value}
+
+
+def _print_results(results: "list[Result]", report: Path, *, json: bool) -> None:
+    if json:
+        _print_json([dataclasses.asdict(result) | {"claims": _claims(result)} for result in results])
+    else:
+        for result in results:
+            for sentence in result.summary:
+                print(sentence)
+            for claim in result.claims:
+                print(f"  {claim.verdict:12}  {claim.sentence}")
+    print(f"report: {report}", file=sys.stderr if json else sys.stdout)
+
+
+def _claims(result: "Result") -> list[dict[str, object]]:
+    return [dataclasses.asdict(claim) | {"verdict": claim.verdict} for claim in result.claims]
+
+
+def _print_json(value: object) -> None:
+    import json
+
+    print(json.dumps(value, indent=2, default=str))
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _show_fetch(bar, *state: object) -> None:
+    with contextlib.suppress(TypeError, ZeroDivisionError):
+        done, total = state[-2:]
+        bar.update(float(done) / float(total))  # pyright: ignore[reportArgumentType]

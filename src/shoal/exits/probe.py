@@ -1,0 +1,70 @@
+"""What can be learned of an unknown network by looking at it: an input that it takes, and where its logits are."""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from shoal.errors import InputError, wrong
+
+_SIDES = (32, 64, 96, 224)
+
+
+def logits_of(output: Any) -> Tensor:
+    """The logits in what a classifier returned: a tensor, a tuple that begins with one, or `.logits`.
+
+    Raises:
+        InputError: if it is none of these.
+    """
+    if isinstance(output, Tensor):
+        return output
+    if isinstance(getattr(output, "logits", None), Tensor):
+        return output.logits
+    if isinstance(output, tuple | list) and output and isinstance(output[0], Tensor):
+        return output[0]
+    raise wrong("backbone", expected="logits, a tuple that begins with them, or .logits", got=type(output).__name__)
+
+
+@torch.no_grad()
+def guess_example(backbone: nn.Module) -> Tensor:
+    """Find a batch of two that the network takes, by its first convolution, linear layer or embedding.
+
+    Args:
+        backbone: the network.
+
+    Returns:
+        Zeros [2, channels, side, side] for the smallest side of 32, 64, 96 and 224 that works, [2, features], or
+        token ids [2, 16].
+
+    Raises:
+        InputError: if none works; the caller must then pass an example.
+    """
+    device = next((p.device for p in backbone.parameters()), torch.device("cpu"))
+    tried = ""
+    modes = {part: part.training for part in backbone.modules()}
+    backbone.eval()
+    try:
+        for example in _candidates(backbone, device):
+            try:
+                backbone(example)
+                return example
+            except (RuntimeError, ValueError, IndexError, AssertionError, TypeError) as error:
+                tried = f"{list(example.shape)}: {str(error).splitlines()[0] if str(error) else type(error).__name__}"
+    finally:
+        for part, training in modes.items():
+            part.training = training
+    raise InputError(
+        f"example: expected an input that can be guessed, got a network that refuses {tried or 'all'}; "
+        "pass one batch as example="
+    )
+
+
+def _candidates(backbone: nn.Module, device: torch.device) -> list[Tensor]:
+    for module in backbone.modules():
+        if isinstance(module, nn.Conv2d):
+            return [torch.randn(2, module.in_channels, side, side, device=device) for side in _SIDES]
+        if isinstance(module, nn.Embedding):
+            return [torch.zeros(2, 16, dtype=torch.long, device=device)]
+        if isinstance(module, nn.Linear):
+            return [torch.randn(2, module.in_features, device=device)]
+    return []

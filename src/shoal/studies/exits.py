@@ -1,0 +1,346 @@
+"""The early-exit study: a plain network and one with exits, trained apart for the same time, compared once.
+
+    result = ExitsStudy(ExitsConfig(data="cifar10", budget="full")).run("runs/exits")
+
+Both networks have the same layers. Thresholds are chosen on validation images, and the test images are looked at
+once, at the end. With the full budget the plain network trains on every training image, while the network with
+exits gives up the validation images: what it is compared with is at its best.
+"""
+
+import hashlib
+import re
+import shlex
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from shoal.data import FlipCrop, ImageSplits, find_best, list_datasets
+from shoal.engine import (
+    FitConfig,
+    History,
+    Precision,
+    Progress,
+    RunFolder,
+    Silent,
+    as_batches,
+    choose_device,
+    classification,
+    describe_environment,
+    evaluate,
+    fit,
+    in_order,
+    precision_named,
+    seed_everything,
+)
+from shoal.engine.batches import Prepare
+from shoal.errors import wrong
+from shoal.exits import Confidence, EarlyExit, choose_policy, exit_outputs, fit_exits, policy_path
+from shoal.measure import count_macs, count_parameters
+from shoal.nets import create_model
+from shoal.studies.exits_claims import Measured, all_claims
+from shoal.studies.exits_config import BUDGETS, MAX_EPOCHS, ExitsConfig, resolve
+from shoal.studies.exits_findings import Findings, pictures, summary, tables
+from shoal.studies.exits_timing import time_both
+from shoal.studies.result import Result
+
+
+class ExitsStudy:
+    """The study on its data, ready to run.
+
+    Args:
+        config: the settings; what is 0 follows the budget.
+        notes: what the lab notebook holds besides: who, with whom, resources, time spent.
+
+    Attributes:
+        name: "exits".
+        run_name: a name for the run folder that tells budgets and data sets apart.
+        says: what was taken for data, why, and how to get better ones, a sentence each.
+
+    Raises:
+        InputError: if a setting is wrong or the data cannot be used.
+    """
+
+    name = "exits"
+
+    def __init__(self, config: ExitsConfig, notes: dict[str, str] | None = None):
+        self.config, self.notes = resolve(config), notes or {}
+        began = time.monotonic()
+        self.splits, self.about = read_data(self.config)
+        self.reading = time.monotonic() - began
+        self.run_name = f"exits-{self.config.budget}-{re.sub(r'[^A-Za-z0-9_.-]+', '-', self.splits.name)}"
+        self.says = tuple(filter(None, (f"{self.splits} ({self.about['why']})", self.about["better"])))
+
+    def run(self, folder: str | Path | None = None, progress: Progress | None = None) -> Result:
+        """Train both networks, choose thresholds, look at the test images once, and say what follows.
+
+        Args:
+            folder: run folder for checkpoints, metrics and the result; goes on where a run stopped.
+            progress: told how it goes.
+
+        Returns:
+            Tables, pictures and claims; also written to `folder`/result.json.
+
+        Raises:
+            InputError: if the folder belongs to a run with other settings or data.
+            ShoalError: if training diverges or a file cannot be written.
+        """
+        if folder is None:
+            return self._run(None, progress or Silent())
+        identity = {"study": self.name, "settings": _plain(self.config), "data": _identity(self.splits)}
+        with RunFolder(folder, identity) as run:
+            result = self._run(run, progress or Silent())
+            result.save(run.path / "result.json")
+        return result
+
+    def _run(self, run: RunFolder | None, progress: Progress) -> Result:
+        config, splits, began = self.config, self.splits, time.monotonic()
+        device, why = choose_device(config.device)
+        environment = describe_environment(seed=config.seed, device=str(device), why=why)
+        if run:
+            run.record_environment(environment)
+        plain, plain_history = train_plain(config, splits, run, progress)
+        early, early_history = train_early(config, splits, plain_history.precision, run, progress)
+        trained = time.monotonic()
+        progress.say("measuring both networks on the test images")
+        findings = measure(config, splits, plain, early, plain_history, early_history)
+        return Result(
+            study=self.name,
+            title="Networks that stop early",
+            summary=summary(findings),
+            command=command(config),
+            settings=_plain(config),
+            environment=environment | {"precision": plain_history.precision},
+            data=self.about,
+            claims=all_claims(findings.measured),
+            tables=tables(findings),
+            pictures=pictures(findings),
+            seconds={
+                "read the data": self.reading,
+                "train the plain network": plain_history.seconds,
+                "train the early-exit network": early_history.seconds,
+                "measure": time.monotonic() - trained,
+                "in all, this time": self.reading + time.monotonic() - began,
+            },
+            notes=self.notes,
+        )
+
+
+def _plain(config: ExitsConfig) -> dict[str, Any]:
+    """The settings as TOML and JSON can hold them."""
+    return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(config).items()}
+
+
+def _identity(splits: ImageSplits) -> dict[str, Any]:
+    """What tells these data from others: a run must not go on with other images."""
+    digest = hashlib.sha256()
+    for part in (splits.train, splits.validation, splits.test):
+        digest.update(part.labels.numpy().tobytes())
+        digest.update(part.images[:: max(1, len(part) // 64)].contiguous().numpy().tobytes())
+    return {"name": splits.name, "rows": len(splits.train), "sha256": digest.hexdigest()[:16]}
+
+
+TEST_ROWS = 10_000  # enough for half a point
+QUICK_TEST_ROWS = 2_000
+
+
+def read_data(config: ExitsConfig) -> tuple[ImageSplits, dict[str, Any]]:
+    """The data of the run, and what the report says about them."""
+    budget = BUDGETS[config.budget]
+    size = None if _is_named(config.data) else config.image_size
+    choice = find_best(
+        config.data or None, size=size, offline=config.offline, validation=budget.validation, seed=config.seed
+    )
+    splits = choice.splits
+    about = {
+        "name": splits.name,
+        "source": splits.source,
+        "why": choice.why,
+        "better": choice.better,
+        "classes": len(splits.classes),
+        "image": "×".join(map(str, splits.shape)),
+        "training": len(splits.train),
+        "validation": len(splits.validation),
+        "test": len(splits.test),
+    }
+    if not len(splits.validation):
+        raise wrong("data", expected="enough images for a validation split", got=str(splits))
+    return splits, about
+
+
+def _is_named(data: str) -> bool:
+    return not data or data in list_datasets()
+
+
+def command(config: ExitsConfig) -> str:
+    """The command that repeats the run."""
+    default = ExitsConfig()
+    flags = [f"--budget {config.budget}", f"--seed {config.seed}"]
+    if config.data:
+        flags.append(f"--data {shlex.quote(config.data)}")
+    if config.minutes != BUDGETS[config.budget].minutes:
+        flags.append(f"--minutes {config.minutes:g}")
+    if config.width != BUDGETS[config.budget].width:
+        flags.append(f"--width {config.width}")
+    if config.model != default.model:
+        flags.append(f"--model {config.model}")
+    return "shoal study exits " + " ".join(flags)
+
+
+@torch.no_grad()
+def logits_of_plain(
+    model: nn.Module, data: tuple[Tensor, Tensor], *, prepare: Prepare, precision: Precision, device: torch.device
+) -> Tensor:
+    """Logits [n, classes] of the plain network, on the CPU."""
+    model.eval()
+    found = []
+    for inputs, _ in in_order(data, prepare=prepare):
+        with precision.autocast(device):
+            found.append(model(precision.place(inputs, device)).float().cpu())
+    return torch.cat(found)
+
+
+def augmentation(splits: ImageSplits, seed: int) -> FlipCrop:
+    """Mirrored digits are other digits; everything else may be flipped. Crops shift by an eighth of the side."""
+    flip: Literal["none", "alternating"] = "none" if splits.name in ("digits", "mnist") else "alternating"
+    return FlipCrop(flip=flip, padding=max(1, min(splits.shape[1:]) // 8), seed=seed)
+
+
+def fit_config(config: ExitsConfig, precision: str) -> FitConfig:
+    """The training settings that both networks share."""
+    return FitConfig(
+        minutes=config.minutes,
+        max_epochs=MAX_EPOCHS,
+        learning_rate=config.learning_rate,
+        weight_decay=config.weight_decay,
+        label_smoothing=config.label_smoothing,
+        average_decay=config.average_decay,
+        precision=precision,
+        device=config.device,
+        seed=config.seed,
+    )
+
+
+def batch_options(config: ExitsConfig, splits: ImageSplits) -> dict[str, Any]:
+    """How batches are made for both networks."""
+    large = min(splits.shape[1:]) >= 24  # smaller images have no detail to spare
+    return {
+        "batch_size": min(config.batch_size, max(8, len(splits.train) // 16)),
+        "prepare": splits.normalise,
+        "augment": augmentation(splits, config.seed),
+        "small_until": config.small_until if large else 0.0,
+    }
+
+
+def create_backbone(config: ExitsConfig, splits: ImageSplits) -> nn.Module:
+    """A fresh network for these images."""
+    seed_everything(config.seed)
+    return create_model(config.model, num_classes=len(splits.classes), in_channels=splits.shape[0], width=config.width)
+
+
+def train_plain(
+    config: ExitsConfig, splits: ImageSplits, run: RunFolder | None, progress: Progress
+) -> tuple[nn.Module, History]:
+    """The plain network: trained for the budget's minutes."""
+    model = create_backbone(config, splits)
+    train, validation = splits.train.pair, splits.validation.pair
+    if BUDGETS[config.budget].plain_trains_on_all:
+        train = (torch.cat([train[0], validation[0]]), torch.cat([train[1], validation[1]]))
+        validation = None
+
+    def validate(model: nn.Module, precision: Precision, device: torch.device) -> dict[str, float]:
+        assert validation is not None
+        rows = validation[0][:2500], validation[1][:2500]
+        options: dict[str, Any] = {"precision": precision, "device": device, "prepare": splits.normalise}
+        return evaluate(model, rows, classification(), **options)
+
+    history = fit(
+        model,
+        as_batches(train, seed=config.seed, **batch_options(config, splits)),
+        config=fit_config(config, config.precision),
+        validate=validate if validation else None,
+        run=run,
+        part="plain",
+        progress=progress,
+    )
+    return model, history
+
+
+def train_early(
+    config: ExitsConfig, splits: ImageSplits, precision: str, run: RunFolder | None, progress: Progress
+) -> tuple[EarlyExit, History]:
+    """The network with exits: fresh weights, the same minutes, without the validation images."""
+    channels, height, width = splits.shape
+    example = torch.zeros(2, channels, height, width)
+    early = EarlyExit(create_backbone(config, splits), config.at, len(splits.classes), example=example)
+    validation = splits.validation.pair[0][:2500], splits.validation.pair[1][:2500]
+    history = fit_exits(
+        early,
+        splits.train.pair,
+        validation,
+        weights=[config.exit_weight] * len(early.at) + [1.0],
+        distil=config.distil,
+        config=fit_config(config, precision),
+        run=run,
+        part="early_exit",
+        progress=progress,
+        **batch_options(config, splits),
+    )
+    return early, history
+
+
+def measure(
+    config: ExitsConfig,
+    splits: ImageSplits,
+    plain: nn.Module,
+    early: EarlyExit,
+    plain_history: History,
+    early_history: History,
+) -> Findings:
+    """Choose on the validation images, then look at the test images once."""
+    precision = precision_named(plain_history.precision)
+    device, _ = choose_device(config.device)
+    options: dict[str, Any] = {"prepare": splits.normalise, "precision": precision, "device": device}
+    seen = exit_outputs(early, splits.validation.pair, **options)
+    policy = choose_policy(seen, Confidence, max_accuracy_drop=config.max_accuracy_drop)
+    path = policy_path(seen, Confidence)
+    rows = min(len(splits.test), QUICK_TEST_ROWS if config.budget == "quick" else TEST_ROWS)
+    test = splits.test.images[:rows], splits.test.labels[:rows]
+    outputs = exit_outputs(early, test, **options)
+    plain_logits = logits_of_plain(plain, test, **options)
+    sample = splits.normalise(test[0][:512])
+    plain_macs = count_macs(plain, sample[:1].to(device)).total
+    timing = time_both(plain, early, policy, sample, precision=precision, device=device)
+    exit_index, right, macs = outputs.replay(policy)
+    _, bold_right, bold_macs = outputs.replay(path[0])
+    measured = Measured(
+        plain_right=plain_logits.argmax(1) == outputs.labels,
+        early_right=right,
+        early_macs=macs,
+        plain_macs=plain_macs,
+        exit_index=exit_index,
+        exits=len(early.at) + 1,
+        right_by_exit=outputs.right,
+        bold_right=bold_right,
+        bold_macs=bold_macs,
+        speed_ups=timing.speed_ups,
+        batch_size=timing.batch_size,
+    )
+    return Findings(
+        max_accuracy_drop=config.max_accuracy_drop,
+        splits=splits,
+        at=early.at,
+        parameters=(count_parameters(plain), count_parameters(early)),
+        plain_history=plain_history,
+        early_history=early_history,
+        policy=policy,
+        path=path,
+        test_outputs=outputs,
+        plain_logits=plain_logits,
+        plain_macs=plain_macs,
+        timing=timing,
+        measured=measured,
+    )

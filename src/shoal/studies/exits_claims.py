@@ -1,0 +1,195 @@
+"""The claims of the early-exit study: each a function from measurements to a `Claim`.
+
+Measurements are rows per test image, so that every interval comes from resampling the same images for all
+networks (a paired bootstrap). The functions know nothing of networks or files, and are tested with made-up rows.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from shoal.measure import bootstrap_interval, proportion_interval
+from shoal.studies.result import Claim
+
+ALLOWED_DROP = 0.5  # points of accuracy
+HALF = 0.5  # share of the plain network's MACs
+FAIR_SPEED = 0.7  # share of the saving in MACs that should show in time
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What the study measured on the test images.
+
+    Attributes:
+        plain_right: [n], whether the plain network is right.
+        early_right: [n], whether the early-exit network is right under its policy.
+        early_macs: [n], MACs that it spent on each image.
+        plain_macs: MACs of the plain network for an image.
+        exit_index: [n], the exit that each image took.
+        exits: number of exits, the end of the network included.
+        right_by_exit: [exits, n], whether each exit is right about each image.
+        bold_right: [n], whether it is right under a policy that spends as little as possible.
+        bold_macs: [n], MACs under that policy.
+        speed_ups: [repeats], time of the plain network over time of the early-exit network, each pair timed
+            one after the other, at the batch size below.
+        batch_size: of the timing.
+    """
+
+    plain_right: Bool[Tensor, "n"]
+    early_right: Bool[Tensor, "n"]
+    early_macs: Int[Tensor, "n"]
+    plain_macs: int
+    exit_index: Int[Tensor, "n"]
+    exits: int
+    right_by_exit: Bool[Tensor, "exits n"]
+    bold_right: Bool[Tensor, "n"]
+    bold_macs: Int[Tensor, "n"]
+    speed_ups: Float[Tensor, "repeats"]
+    batch_size: int
+
+
+def all_claims(measured: Measured) -> tuple[Claim, ...]:
+    """Every claim of the study, in the order of the report."""
+    return (
+        halves_the_macs(measured),
+        keeps_the_accuracy(measured),
+        saves_time(measured),
+        early_leavers_are_easier(measured),
+        later_exits_are_better(measured),
+        pushing_costs_accuracy(measured),
+    )
+
+
+def halves_the_macs(m: Measured) -> Claim:
+    """Mean MACs are at most half of the plain network's."""
+    share = m.early_macs.double() / m.plain_macs  # [n]
+    interval = bootstrap_interval(share)
+    return Claim(
+        id="halves_the_macs",
+        sentence="Stopping early halves the arithmetic: mean MACs are at most half of the plain network's.",
+        measured=f"{share.mean() * m.plain_macs / 1e6:.1f} M MACs an image against {m.plain_macs / 1e6:.1f} M, "
+        f"{1 / share.mean():.2f} times fewer, heads included.",
+        effect=interval.value,
+        low=interval.low,
+        high=interval.high,
+        bound=HALF,
+        direction="below",
+        unit="of the plain MACs",
+    )
+
+
+def keeps_the_accuracy(m: Measured) -> Claim:
+    """Accuracy is within half a point of the plain network's."""
+    difference = 100 * (m.early_right.double() - m.plain_right.double())  # [n], points
+    interval = bootstrap_interval(difference)
+    return Claim(
+        id="keeps_the_accuracy",
+        sentence=f"Stopping early costs at most {ALLOWED_DROP} points of accuracy against a plain network of the same "
+        "layers, trained separately for the same time.",
+        measured=f"{m.early_right.double().mean():.2%} of the test images right, "
+        f"against {m.plain_right.double().mean():.2%}.",
+        effect=interval.value,
+        low=interval.low,
+        high=interval.high,
+        bound=-ALLOWED_DROP,
+        direction="above",
+        unit="points",
+    )
+
+
+def saves_time(m: Measured) -> Claim:
+    """The saving in MACs shows on the clock."""
+    saving = m.plain_macs / float(m.early_macs.double().mean())
+    interval = bootstrap_interval(m.speed_ups.double() / saving, torch.median)
+    return Claim(
+        id="saves_time",
+        sentence="MACs that are saved are time that is saved: "
+        f"the speed-up is at least {FAIR_SPEED:.0%} of the ratio of MACs.",
+        measured=f"{m.speed_ups.double().median():.2f} times faster at batch {m.batch_size} "
+        f"for {saving:.2f} times fewer MACs (median of {len(m.speed_ups)} paired timings).",
+        effect=interval.value,
+        low=interval.low,
+        high=interval.high,
+        bound=FAIR_SPEED,
+        direction="above",
+        unit="of the MACs ratio",
+    )
+
+
+def early_leavers_are_easier(m: Measured) -> Claim:
+    """Images that leave at the first exits are answered better than those that go to the end."""
+    sentence = (
+        "Images that leave in the first half of the exits are easier: more of them are answered right than of the rest."
+    )
+    early = m.exit_index < m.exits / 2
+    if not 0 < int(early.sum()) < len(early):
+        return Claim(
+            id="early_leavers_are_easier",
+            sentence=sentence,
+            measured="All images leave on the same side, so there is nothing to compare.",
+            effect=0.0,
+            low=0.0,
+            high=0.0,
+            bound=0.0,
+            direction="above",
+            unit="points",
+            unsettled="one of the two groups is empty",
+        )
+    here, there = m.early_right[early], m.early_right[~early]
+    a, b = (proportion_interval(int(rows.sum()), len(rows)) for rows in (here, there))
+    gap = 100 * (a.value - b.value)
+    # Newcombe 1998, method 10: the interval of a difference of two independent proportions from their Wilson limits
+    low = gap - 100 * ((a.value - a.low) ** 2 + (b.high - b.value) ** 2) ** 0.5
+    high = gap + 100 * ((a.high - a.value) ** 2 + (b.value - b.low) ** 2) ** 0.5
+    return Claim(
+        id="early_leavers_are_easier",
+        sentence=sentence,
+        measured=f"{a.value:.1%} of the {len(here):,} that leave early are right, "
+        f"{b.value:.1%} of the {len(there):,} others.",
+        effect=gap,
+        low=low,
+        high=high,
+        bound=0.0,
+        direction="above",
+        unit="points",
+    )
+
+
+def later_exits_are_better(m: Measured) -> Claim:
+    """Asked about every image, the end of the network is more often right than the first exit."""
+    difference = 100 * (m.right_by_exit[-1].double() - m.right_by_exit[0].double())  # [n]
+    interval = bootstrap_interval(difference)
+    first, last = m.right_by_exit[0].double().mean(), m.right_by_exit[-1].double().mean()
+    return Claim(
+        id="later_exits_are_better",
+        sentence="Depth buys accuracy: asked about every image, "
+        "the end of the network is more often right than the first exit.",
+        measured=f"{first:.2%} right at the first exit, {last:.2%} at the end.",
+        effect=interval.value,
+        low=interval.low,
+        high=interval.high,
+        bound=0.0,
+        direction="above",
+        unit="points",
+    )
+
+
+def pushing_costs_accuracy(m: Measured) -> Claim:
+    """A policy that spends much less is less accurate."""
+    difference = 100 * (m.bold_right.double() - m.early_right.double())  # [n]
+    interval = bootstrap_interval(difference)
+    share = float(m.bold_macs.double().mean()) / m.plain_macs
+    return Claim(
+        id="pushing_costs_accuracy",
+        sentence="Pushed further, accuracy falls: a policy that spends as little as it can answers fewer images right.",
+        measured=f"{m.bold_right.double().mean():.2%} right at {share:.0%} of the plain MACs, against "
+        f"{m.early_right.double().mean():.2%} under the chosen policy.",
+        effect=interval.value,
+        low=interval.low,
+        high=interval.high,
+        bound=0.0,
+        direction="below",
+        unit="points",
+    )

@@ -1,0 +1,85 @@
+"""Settings of the early-exit study, and what a budget means; imports nothing heavy, for the command line."""
+
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+from shoal.errors import unknown_name, wrong
+
+Budget = Literal["quick", "default", "full"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExitsConfig:
+    """Settings of the study; those that are 0 follow the budget.
+
+    Args:
+        data: a data set's name or a folder; the best that is found unless given.
+        budget: "quick" (a demo), "default" or "full".
+        offline: never fetch data.
+        seed: of everything.
+        model: name of a network, see `shoal.nets.list_models`.
+        width: channels of its first layer.
+        minutes: training time of each of the two networks.
+        image_size: side that a folder's images are brought to, in pixels.
+        at: layers to attach exits to.
+        max_accuracy_drop: share that the policy may lose on the validation images.
+        learning_rate, weight_decay, label_smoothing, average_decay, batch_size: see `shoal.engine.FitConfig`.
+        exit_weight: loss weight of an early exit; the last one's is 1.
+        distil: share of the soft target, see `shoal.exits.joint_objective`.
+        small_until: share of training on images of 3/4 of the side.
+        precision, device: see `shoal.engine.FitConfig`.
+    """
+
+    data: str = ""
+    budget: Budget = "default"
+    offline: bool = False
+    seed: int = 0
+    model: str = "cifar_resnet18"
+    width: int = 0
+    minutes: float = 0.0
+    image_size: int = 32
+    at: tuple[str, ...] = ("layer1.1", "layer2.0", "layer2.1", "layer3.0", "layer3.1", "layer4.0")
+    max_accuracy_drop: float = 0.003
+    learning_rate: float = 0.2
+    weight_decay: float = 1e-3
+    label_smoothing: float = 0.1
+    average_decay: float = 0.98
+    batch_size: int = 128
+    exit_weight: float = 0.1
+    distil: float = 0.5
+    small_until: float = 0.5
+    precision: str = "auto"
+    device: str = "auto"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Budgeted:
+    """What a budget means."""
+
+    width: int
+    minutes: float
+    validation: float
+    plain_trains_on_all: bool
+
+
+BUDGETS: dict[str, Budgeted] = {
+    "quick": Budgeted(width=16, minutes=0.6, validation=0.1, plain_trains_on_all=False),
+    "default": Budgeted(width=16, minutes=2.0, validation=0.1, plain_trains_on_all=False),
+    "full": Budgeted(width=32, minutes=24.5, validation=0.05, plain_trains_on_all=True),
+}
+MAX_EPOCHS = 60.0  # small data sets are done before the time is up
+
+
+def resolve(config: ExitsConfig) -> ExitsConfig:
+    """Fill in what the budget decides.
+
+    Raises:
+        InputError: if a setting is out of range.
+    """
+    if config.budget not in BUDGETS:
+        raise unknown_name("budget", config.budget, BUDGETS)
+    if config.minutes < 0:
+        raise wrong("minutes", expected="a number >= 0", got=config.minutes)
+    budget = BUDGETS[config.budget]
+    changes = {"width": config.width or budget.width, "minutes": config.minutes or budget.minutes}
+    return ExitsConfig(**{**asdict(config), "at": config.at, **changes})

@@ -1,0 +1,301 @@
+"""What the early-exit study shows: sentences, tables and pictures, all from one record of measurements."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from shoal.data import ImageSplits
+from shoal.engine import History
+from shoal.exits import ExitOutputs, Policy
+from shoal.exits.frontier import frontier_rows
+from shoal.measure import proportion_interval
+from shoal.studies.exits_claims import Measured
+from shoal.studies.exits_timing import Timing
+from shoal.studies.images import to_png
+from shoal.studies.result import Picture, Table
+
+GALLERY = 12  # images of each kind
+
+
+@dataclass(frozen=True, kw_only=True)
+class Findings:
+    """Everything that the report is made of.
+
+    Attributes:
+        max_accuracy_drop: what the policy was allowed to lose on the validation images.
+        splits: the data.
+        at: the layers that hold exits.
+        parameters: of the plain and of the early-exit network.
+        plain_history, early_history: of both trainings.
+        policy: the chosen one; path: policies from bold to safe, all chosen on validation images.
+        test_outputs: every exit on the test images.
+        plain_logits: [n, classes] of the plain network on the test images.
+        plain_macs: of the plain network, for an image.
+        timing: of both.
+        measured: what the claims are judged by.
+    """
+
+    max_accuracy_drop: float
+    splits: ImageSplits
+    at: tuple[str, ...]
+    parameters: tuple[int, int]
+    plain_history: History
+    early_history: History
+    policy: Policy
+    path: list[Policy]
+    test_outputs: ExitOutputs
+    plain_logits: Float[Tensor, "n classes"]
+    plain_macs: int
+    timing: Timing
+    measured: Measured
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """The exits' names, the end included."""
+        return (*self.at, "end")
+
+
+def summary(f: Findings) -> tuple[str, ...]:
+    """The findings in sentences."""
+    m, t = f.measured, f.timing
+    ratio = m.plain_macs / float(m.early_macs.double().mean())
+    plain, early = _percent(m.plain_right), _percent(m.early_right)
+    first = int((m.exit_index == 0).sum()) / len(m.exit_index)
+    end = int((m.exit_index == m.exits - 1).sum()) / len(m.exit_index)
+    return (
+        f"A plain network answers {plain} of the {len(m.plain_right):,} test images right with "
+        f"{m.plain_macs / 1e6:.1f} M MACs an image. The same layers with exits, trained for the same time, answer "
+        f"{early} right with {m.early_macs.double().mean() / 1e6:.1f} M on average: {ratio:.2f} times fewer.",
+        f"On this machine that is {float(t.speed_ups.median()):.2f} times faster at batch {t.batch_size} "
+        f"({t.plain_ms:.3g} against {t.early_ms:.3g} ms an image) and {t.single_plain_ms / t.single_early_ms:.2f} times "
+        "one image at a time.",
+        f"{first:.0%} of the images leave at the first exit ({f.at[0]}); {end:.0%} need the whole network.",
+    )
+
+
+def tables(f: Findings) -> tuple[Table, ...]:
+    """The comparison, and what every exit knows."""
+    m, t = f.measured, f.timing
+    end_right = m.right_by_exit[-1]
+    full_cost = float(f.test_outputs.costs[-1])
+    rows = [
+        ("plain", m.plain_right, float(m.plain_macs), t.plain_ms, t.single_plain_ms, f.parameters[0]),
+        (
+            "early exit",
+            m.early_right,
+            float(m.early_macs.double().mean()),
+            t.early_ms,
+            t.single_early_ms,
+            f.parameters[1],
+        ),
+        ("early exit, never leaving", end_right, full_cost, None, None, f.parameters[1]),
+        (
+            "early exit, as bold as it goes",
+            m.bold_right,
+            float(m.bold_macs.double().mean()),
+            None,
+            None,
+            f.parameters[1],
+        ),
+    ]
+    comparison = Table(
+        id="comparison",
+        title="The two networks on the test images",
+        columns=(
+            "network",
+            "accuracy",
+            "95 % interval",
+            "mean MACs (M)",
+            "share of the plain MACs",
+            f"ms an image, batch {t.batch_size}",
+            "ms, batch 1",
+            "parameters (M)",
+        ),
+        rows=tuple(
+            (
+                name,
+                _percent(right),
+                _interval(right),
+                round(macs / 1e6, 2),
+                f"{macs / m.plain_macs:.1%}",
+                None if ms is None else round(ms, 3),
+                None if single is None else round(single, 2),
+                round(parameters / 1e6, 3),
+            )
+            for name, right, macs, ms, single, parameters in rows
+        ),
+        note="Both networks have the same layers and were trained apart for the same time. Thresholds were chosen on "
+        f"validation images, allowing a drop of {100 * f.max_accuracy_drop:g} points against the network's own end; "
+        "the test images were looked at once. Times are medians in one run on one machine.",
+    )
+    return comparison, _exits_table(f)
+
+
+def _exits_table(f: Findings) -> Table:
+    m, outputs = f.measured, f.test_outputs
+    rows = []
+    thresholds = [*(f"{value:.3f}" if value <= 1 else "never" for value in f.policy.thresholds), "–"]
+    for index, name in enumerate(f.layers):
+        here = m.exit_index == index
+        leavers = m.early_right[here]
+        rows.append(
+            (
+                name,
+                round(float(outputs.costs[index]) / 1e6, 2),
+                f"{float(outputs.costs[index]) / m.plain_macs:.1%}",
+                _percent(m.right_by_exit[index]),
+                thresholds[index],
+                f"{len(leavers) / len(here):.1%}",
+                _percent(leavers) if len(leavers) else None,
+            )
+        )
+    return Table(
+        id="exits",
+        title="What every exit knows, and who leaves there",
+        columns=(
+            "exit after",
+            "MACs to here (M)",
+            "share of the plain MACs",
+            "right, asked about every image",
+            "confidence to leave",
+            "images that leave",
+            "right among them",
+        ),
+        rows=tuple(rows),
+        note="The right-most column rises above the accuracy over all images where an exit keeps what it knows well.",
+    )
+
+
+def pictures(f: Findings) -> tuple[Picture, ...]:
+    """Loss curves, the frontier in MACs and milliseconds, exits per class, and who leaves first and last."""
+    return (*_frontier(f), _classes(f), _gallery(f), *_curves(f))
+
+
+def _frontier(f: Findings) -> tuple[Picture, Picture]:
+    m, t = f.measured, f.timing
+    points = frontier_rows(f.test_outputs, f.path)
+    early_macs, early_accuracy = float(m.early_macs.double().mean()), 100 * float(m.early_right.double().mean())
+    plain_accuracy = 100 * float(m.plain_right.double().mean())
+    line = [{"x": p.mean_macs / 1e6, "y": 100 * p.accuracy, "series": "early exit, any policy"} for p in points]
+    marks = [
+        {"x": m.plain_macs / 1e6, "y": plain_accuracy, "series": "plain", "mark": "point", "label": "plain"},
+        {"x": early_macs / 1e6, "y": early_accuracy, "series": "chosen policy", "mark": "point", "label": "chosen"},
+    ]
+    by_macs = Picture(
+        id="frontier_macs",
+        title="Accuracy against arithmetic",
+        kind="lines",
+        rows=(*line, *marks),
+        x="mean MACs an image (M)",
+        y="test accuracy (%)",
+        note="Each point of the line is a set of thresholds that was chosen on validation images. Left is cheaper.",
+    )
+    by_time = Picture(
+        id="frontier_time",
+        title="Accuracy against time",
+        kind="lines",
+        rows=tuple(
+            {"x": ms, "y": accuracy, "series": name, "mark": "point", "label": name}
+            for name, ms, accuracy in (
+                (f"plain, batch {t.batch_size}", t.plain_ms, plain_accuracy),
+                (f"early exit, batch {t.batch_size}", t.early_ms, early_accuracy),
+                ("plain, batch 1", t.single_plain_ms, plain_accuracy),
+                ("early exit, batch 1", t.single_early_ms, early_accuracy),
+            )
+        ),
+        x="milliseconds an image",
+        y="test accuracy (%)",
+        note="Measured in one run, both networks in turn. Rows that have left are not in the batch any more.",
+    )
+    return by_macs, by_time
+
+
+def _classes(f: Findings) -> Picture:
+    labels, taken = f.test_outputs.labels, f.measured.exit_index
+    rows: list[dict[str, Any]] = []
+    for number, name in enumerate(f.splits.classes):
+        of_class = taken[labels == number]
+        if len(of_class):
+            shares = torch.bincount(of_class, minlength=len(f.layers)).double() / len(of_class)
+            rows += [
+                {"x": name, "y": 100 * float(share), "series": layer}
+                for layer, share in zip(f.layers, shares, strict=True)
+            ]
+    return Picture(
+        id="exits_by_class",
+        title="Where each class leaves",
+        kind="bars",
+        rows=tuple(rows),
+        x="class",
+        y="share of the class's images (%)",
+        note="Classes with much in the first colours are settled early.",
+    )
+
+
+def _gallery(f: Findings) -> Picture:
+    m, outputs = f.measured, f.test_outputs
+    answers = outputs.logits.argmax(2)[m.exit_index, torch.arange(len(m.exit_index))]
+    rows: list[dict[str, Any]] = []
+    order = m.exit_index.argsort(stable=True)  # ties stay in the order of the test set: nothing is picked by hand
+    for group, chosen in (("leave first", order[:GALLERY]), ("leave last", order.flip(0)[:GALLERY])):
+        for row in chosen.tolist():
+            truth = f.splits.classes[int(outputs.labels[row])]
+            answer = f.splits.classes[int(answers[row])]
+            caption = f"{answer} ✓" if answer == truth else f"{answer} ✗ {truth}"
+            image = to_png(f.splits.test.images[row])
+            rows.append({"image": image, "caption": caption, "group": f"{group} ({f.layers[int(m.exit_index[row])]})"})
+    return Picture(
+        id="first_and_last",
+        title="Images that leave first and last",
+        kind="gallery",
+        rows=tuple(rows),
+        note="The network's answer, ✓ where it is right, ✗ and the truth where it is not. The first of each kind in "
+        "the order of the test set.",
+    )
+
+
+def _curves(f: Findings) -> tuple[Picture, ...]:
+    rows: list[dict[str, Any]] = []
+    accuracy: list[dict[str, Any]] = []
+    for name, history in (("plain", f.plain_history), ("early exit", f.early_history)):
+        for row in history.rows:
+            for kind in ("train", "validation"):
+                if f"{kind}_loss" in row:
+                    series = f"{name}, {kind}"
+                    rows.append({"x": row["epoch"], "y": row[f"{kind}_loss"], "series": series})
+                    accuracy.append({"x": row["epoch"], "y": 100 * row[f"{kind}_accuracy"], "series": series})
+    loss = Picture(
+        id="loss",
+        title="Loss while training",
+        kind="lines",
+        rows=tuple(rows),
+        x="epoch",
+        y="loss",
+        note="The early-exit network's loss is a weighted sum over its exits, so the two levels are not comparable. "
+        "Training losses are on augmented images, with smoothed labels.",
+    )
+    return loss, Picture(
+        id="accuracy",
+        title="Accuracy while training",
+        kind="lines",
+        rows=tuple(accuracy),
+        x="epoch",
+        y="accuracy (%)",
+        note="Of the end of each network. Training accuracy is on augmented images.",
+    )
+
+
+def _mean(macs: Tensor) -> float:
+    return float(macs.double().mean())
+
+
+def _percent(right: Tensor) -> str:
+    return f"{100 * float(right.double().mean()):.2f} %"
+
+
+def _interval(right: Tensor) -> str:
+    interval = proportion_interval(int(right.sum()), len(right))
+    return f"{100 * interval.low:.2f} to {100 * interval.high:.2f} %"

@@ -1,0 +1,148 @@
+"""The fit loop: it learns, keeps to its budget, stops early, and explains what went wrong."""
+
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from shoal.engine import FitConfig, as_batches, evaluate, fit
+from shoal.engine.objective import classification
+from shoal.engine.precision import CHOICES, choose_precision, precision_named
+from shoal.errors import InputError, ShoalError
+from tests.engine.toy import toy_data, toy_model, train
+
+
+def test_training_learns_and_reports_every_epoch() -> None:
+    _, history = train(None, steps=120)
+    assert [row["epoch"] for row in history.rows] == list(range(1, 21))
+    assert history.rows[-1]["validation_accuracy"] >= 0.9
+    assert history.rows[-1]["train_loss"] < 0.7 * history.rows[0]["train_loss"]
+
+
+def test_the_loop_equals_plain_torch() -> None:
+    """Against a loop written out by hand: same batches, same schedule, same weights, to the bit."""
+    images, labels = toy_data(32)
+    model, twin = toy_model(2).eval(), toy_model(2)
+    model[3], twin[3] = nn.Identity(), nn.Identity()  # pyright: ignore[reportIndexIssue]
+    config = FitConfig(epochs=3, precision="fp32", learning_rate=0.1, warmup=0.5, clip_norm=1.0)
+    batches = as_batches((images, labels), batch_size=8, seed=4)
+    fit(model, batches, config=config)
+    optimizer = torch.optim.SGD(
+        [
+            {"params": [p for p in twin.parameters() if p.ndim > 1], "weight_decay": config.weight_decay},
+            {"params": [p for p in twin.parameters() if p.ndim <= 1]},
+        ],
+        lr=0.1,
+        momentum=0.9,
+        nesterov=True,
+    )
+    from shoal.engine import World
+
+    for step in range(12):
+        share = step / 12
+        rate = 0.1 * ((0.1 + 0.9 * share / 0.5) if share < 0.5 else 1 - 0.98 * (share - 0.5) / 0.5)
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+        x, y = batches.batch(step, "full", World())
+        optimizer.zero_grad()
+        nn.functional.cross_entropy(twin(x), y, label_smoothing=0.1).backward()
+        nn.utils.clip_grad_norm_(twin.parameters(), 1.0)
+        optimizer.step()
+    for a, b in zip(model.state_dict().values(), twin.state_dict().values(), strict=True):
+        assert torch.equal(a, b)
+
+
+def test_a_time_budget_is_kept() -> None:
+    """Loosely: the machine is shared. The schedule must have run to its end, whatever the speed."""
+    _, history = train(None, minutes=0.03)
+    assert history.rows[-1]["progress"] == 1.0
+    assert history.seconds < 60
+
+
+def test_early_stopping_returns_the_best_weights() -> None:
+    losses = iter([3.0, 1.0, 2.0, 2.5, 0.1])
+    model = toy_model()
+    kept: list[torch.Tensor] = []
+
+    def validate(current: nn.Module, *_: object) -> dict[str, float]:
+        kept.append(current.state_dict()["6.weight"].clone())
+        return {"loss": next(losses), "accuracy": 0.0}
+
+    config = FitConfig(epochs=5, patience=2, precision="fp32")
+    history = fit(model, as_batches(toy_data(), batch_size=32), config=config, validate=validate)
+    assert len(history.rows) == 4
+    assert torch.equal(model.state_dict()["6.weight"], kept[1])
+
+
+@pytest.mark.parametrize(
+    ("harm", "message"),
+    [
+        ("inputs", "the inputs hold NaN"),
+        ("rate", r"layer \d gives the first value that is not finite; try .* a lower learning rate"),
+        ("weights", "the weights 0.weight are not: training diverged; try a tenth of the learning rate"),
+        ("layer", "layer 2 gives the first value that is not finite"),
+    ],
+)
+def test_a_loss_that_is_not_finite_is_located(harm: str, message: str) -> None:
+    images, labels = toy_data()
+    model = toy_model()
+    if harm == "inputs":
+        images[5] = math.nan
+    if harm == "layer":
+        model[2] = Logarithm()  # pyright: ignore[reportIndexIssue]
+    if harm == "weights":
+        model[0].weight.data[0] = math.inf  # pyright: ignore[reportIndexIssue]
+    rate = 1e38 if harm == "rate" else 0.01
+    config = FitConfig(epochs=9, learning_rate=rate, precision="fp32")
+    with pytest.raises(ShoalError, match=rf"the loss is not finite \(model, step \d+, learning rate .*{message}"):
+        fit(model, as_batches((images, labels), batch_size=32), config=config)
+
+
+class Logarithm(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x.log()
+
+
+def test_label_smoothing_and_accuracy_are_what_they_say() -> None:
+    images, labels = toy_data()
+    model = toy_model().eval()
+    found = evaluate(
+        model,
+        (images, labels),
+        classification(0.2),
+        precision=precision_named("fp32"),
+        device=torch.device("cpu"),
+        batch_size=37,
+    )
+    logits = model(images).detach()
+    logp = logits.log_softmax(1)
+    by_hand = (-0.8 * logp[torch.arange(96), labels] - 0.1 * logp.sum(1)).mean()
+    assert found["loss"] == pytest.approx(float(by_hand), rel=1e-5)
+    assert found["accuracy"] == pytest.approx(float((logits.argmax(1) == labels).float().mean()))
+
+
+def test_automatic_precision_is_the_fastest_that_was_measured() -> None:
+    model = toy_model()
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    loss = lambda m, x, y: classification()(m, x, y)[0]  # noqa: E731
+    chosen, seconds = choose_precision(model, toy_data(), loss, torch.device("cpu"))
+    assert set(seconds) == set(CHOICES)
+    assert seconds[chosen.name] == min(seconds.values())
+    for name, value in model.state_dict().items():
+        assert torch.equal(value, before[name])
+
+
+@pytest.mark.parametrize("changes", [{"epochs": 0}, {"minutes": -1}, {"learning_rate": 0}, {"schedule": "cosin"}])
+def test_wrong_settings_are_refused(changes: dict[str, object]) -> None:
+    with pytest.raises(InputError):
+        FitConfig(**changes)  # pyright: ignore[reportArgumentType]
+
+
+def test_near_names_are_suggested() -> None:
+    with pytest.raises(InputError, match="did you mean 'cosine'"):
+        FitConfig(schedule="cosin")
+    with pytest.raises(InputError, match="did you mean 'adamw'"):
+        fit(toy_model(), as_batches(toy_data(), batch_size=8), config=FitConfig(optimizer="adam", precision="fp32"))
+    with pytest.raises(InputError, match=r"did you mean 'bf16'"):
+        fit(toy_model(), as_batches(toy_data(), batch_size=8), config=FitConfig(precision="bf61"))
