@@ -5,7 +5,6 @@ Settings: defaults < shoal.toml here or --config FILE < environment (SHOAL_…) 
 until a command runs.
 """
 
-import contextlib
 import dataclasses
 import os
 import sys
@@ -23,6 +22,7 @@ from shoal.errors import ShoalError, unknown_name, wrong
 from shoal.studies.exits_config import ExitsConfig
 
 if TYPE_CHECKING:
+    from shoal.engine import Progress
     from shoal.studies.result import Result
 
 app = App(name="shoal", help=shoal.__doc__, version=shoal.__version__)
@@ -262,7 +262,7 @@ def _print_results(results: "list[Result]", report: Path, *, json: bool) -> None
     print(f"report: {report}", file=sys.stderr if json else sys.stdout)
 
 
-def _claims(result: "Result") -> list[dict[str, object]]:
+def _claims(result: "Result") -> list[dict[str, Any]]:
     return [dataclasses.asdict(claim) | {"verdict": claim.verdict} for claim in result.claims]
 
 

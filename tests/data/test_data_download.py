@@ -112,6 +112,7 @@ def test_a_closed_port_is_an_error_at_once(tmp_path: Path, cache: Path):
         item = item_for(f"http://127.0.0.1:{free.getsockname()[1]}/set.gz", CONTENT)
         with pytest.raises(ShoalError, match=r"cannot be reached \(.*refused"):
             download(item, tmp_path)
+    assert not (tmp_path / "set.gz.partial").exists()
 
 
 def test_a_server_that_never_answers_is_an_error(tmp_path: Path, cache: Path):
@@ -125,7 +126,7 @@ def test_a_server_that_never_answers_is_an_error(tmp_path: Path, cache: Path):
 
 def test_a_missing_file_is_an_error_with_the_server_s_words(server: Server, tmp_path: Path, cache: Path):
     with pytest.raises(ShoalError, match="the server answers 404"):
-        download(item_for(f"{server.address}/none.gz", b""), tmp_path)
+        download(item_for(f"{server.address}/none.gz", b"x"), tmp_path)
 
 
 def test_a_folder_that_cannot_be_made_is_one_line(item: Download, tmp_path: Path):

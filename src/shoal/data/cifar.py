@@ -12,13 +12,13 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, cast
 
 import torch
 
 from shoal.data.sets import ImageSet
 from shoal.data.specs import CIFAR10
 from shoal.data.splits import PublishedSet
+from shoal.data.streams import Readable, read_into
 from shoal.errors import ShoalError, wrong
 
 _ROW = 1 + 3 * 32 * 32
@@ -88,7 +88,7 @@ def check_meta(text: str, where: str) -> None:
         raise wrong(f"{where}", expected=" ".join(CIFAR10.classes), got=" ".join(text.split()[:10]) or "nothing")
 
 
-def archive_members(archive: tarfile.TarFile) -> Iterator[tuple[tarfile.TarInfo, BinaryIO]]:
+def archive_members(archive: tarfile.TarFile) -> Iterator[tuple[tarfile.TarInfo, Readable]]:
     """The .bin files and batches.meta.txt of the release, wherever the archive claims that they belong.
 
     Only regular files with exactly these names in exactly this folder are handed out, so that a member cannot
@@ -103,8 +103,8 @@ def archive_members(archive: tarfile.TarFile) -> Iterator[tuple[tarfile.TarInfo,
             refuse_python_release(Path("cifar-10-python.tar.gz"))
         if member.name.removeprefix("./") in wanted and member.isreg():
             file = archive.extractfile(member)
-            assert file is not None
-            yield member, cast(BinaryIO, file)
+            assert file is not None  # it is a regular file
+            yield member, file
 
 
 @contextmanager
@@ -165,16 +165,11 @@ def _read_archive(path: Path) -> Iterator[tuple[str, torch.Tensor]]:
         )
 
 
-def _fill(buffer: torch.Tensor, file: BinaryIO, path: Path) -> None:
+def _fill(buffer: torch.Tensor, file: Readable, path: Path) -> None:
     """Read exactly one file's rows into the buffer, without a second copy."""
     view = buffer.numpy().data.cast("B")
-    done = 0
-    while done < len(view):
-        chunk = file.read(min(len(view) - done, 1 << 22))
-        if not chunk:
-            raise _broken(path, len(view), f"{done:,} bytes")
-        view[done : done + len(chunk)] = chunk
-        done += len(chunk)
+    if (done := read_into(file, view)) < len(view):
+        raise _broken(path, len(view), f"{done:,} bytes")
 
 
 def _broken(path: Path, size: int, got: str) -> ShoalError:

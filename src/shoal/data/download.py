@@ -212,12 +212,12 @@ def _claim_partial(target: Path) -> Iterator[tuple[BinaryIO, Path]]:
         file.close()
         partial = target.with_name(f"{target.name}.{uuid.uuid4().hex[:8]}.partial")
         file = partial.open("a+b")
-    try:
-        with file:
+    with file:
+        try:
             yield file, partial
-    finally:
-        if not shared:
-            partial.unlink(missing_ok=True)
+        finally:  # before the lock goes: what is ours alone, or empty, helps nobody
+            if not shared or (_is_still(file, partial) and not file.seek(0, os.SEEK_END)):
+                partial.unlink(missing_ok=True)
 
 
 def _lock(file: BinaryIO) -> bool:

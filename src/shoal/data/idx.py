@@ -15,7 +15,6 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, cast
 
 import torch
 from jaxtyping import Int64, UInt8
@@ -24,6 +23,7 @@ from torch import Tensor
 from shoal.data.sets import ImageSet
 from shoal.data.specs import FASHION_MNIST, IDX_NAMES, MNIST, DataSpec
 from shoal.data.splits import PublishedSet
+from shoal.data.streams import Readable, read_into
 from shoal.errors import ShoalError, wrong
 
 _GZIP = b"\x1f\x8b"
@@ -93,7 +93,7 @@ def read_idx(path: str | Path, *, dims: int) -> UInt8[Tensor, "..."]:
         if not size or size > most:
             raise _corrupt(path, f"between 1 and {most:,} bytes of data", f"{' × '.join(map(str, shape))}")
         data = bytearray(size)
-        done = _read_into(file, memoryview(data))
+        done = read_into(file, memoryview(data))
         if done < size or file.read(1):
             raise _corrupt(path, f"{size:,} bytes of data", f"{done:,}" if done < size else "more")
     return torch.frombuffer(data, dtype=torch.uint8).view(shape)
@@ -140,7 +140,7 @@ def content_digest(path: Path, algorithm: str) -> str:
 
 
 @contextmanager
-def open_content(path: Path) -> Iterator[tuple[BinaryIO, int]]:
+def open_content(path: Path) -> Iterator[tuple[Readable, int]]:
     """Open a file, gunzipping on the way if its first bytes say so; reading errors become one line.
 
     Yields:
@@ -153,21 +153,13 @@ def open_content(path: Path) -> Iterator[tuple[BinaryIO, int]]:
             raw.seek(0)
             if gzipped:
                 with gzip.open(raw) as file:
-                    yield cast(BinaryIO, file), size * _MOST_INFLATION
+                    yield file, size * _MOST_INFLATION
             else:
                 yield raw, size
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise _corrupt(path, "a whole gzip file", str(error)) from error
     except OSError as error:
         raise ShoalError(f"cannot read {path}: {error.strerror or error}") from error
-
-
-def _read_into(file: BinaryIO, view: memoryview) -> int:
-    done = 0
-    while done < len(view) and (chunk := file.read(min(len(view) - done, 1 << 22))):
-        view[done : done + len(chunk)] = chunk
-        done += len(chunk)
-    return done
 
 
 def _check(

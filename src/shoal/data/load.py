@@ -162,7 +162,7 @@ def _choose(
 ) -> tuple[PublishedSet, str]:
     """The data and why they were chosen."""
     if data is not None:
-        return read_place(locate(data, root=root), size=size), f"{data}, as asked for"  # fails if not found
+        return read_place(locate(data, root=root), size=size), f"{data}, as asked for"
     passed_over = ""
     if root is not None or os.environ.get("SHOAL_DATA"):
         folder, where = _named_by_user(root)

@@ -12,7 +12,7 @@ from html import escape
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Int64, UInt8
+from jaxtyping import Int64
 from torch import Tensor
 
 from shoal.data.normalise import Normalise
@@ -25,11 +25,11 @@ class ImageSet:
 
     Attributes:
         name: the data set, for example "cifar10", or the folder's name.
-        images: [n, channels, height, width], 0 to 255.
-        labels: [n], each in [0, len(classes)).
+        images: uint8 [n, channels, height, width], 0 to 255.
+        labels: int64 [n], each in [0, len(classes)).
         classes: name of each label.
         source: a sentence for people: where it was found.
-        rows: [n], the place of each row in the published order (of the training or of the test rows), to join
+        rows: int64 [n], the place of each row in the published order (of the training or of the test rows), to join
             other tables about the same images; counted from 0 if not given.
         files: path of each image, relative to its folder; empty for sets that are not folders of images.
 
@@ -45,11 +45,11 @@ class ImageSet:
     """
 
     name: str
-    images: UInt8[Tensor, "n channels height width"]
-    labels: Int64[Tensor, "n"]
+    images: Tensor
+    labels: Tensor
     classes: tuple[str, ...]
     source: str
-    rows: Int64[Tensor, "n"] = field(default=None)  # pyright: ignore[reportAssignmentType]
+    rows: Tensor = field(default=None)  # pyright: ignore[reportAssignmentType]
     files: tuple[str, ...] = ()
 
     def __post_init__(self):

@@ -42,7 +42,8 @@ class FitConfig:
 
     Args:
         epochs: passes over the data; ignored where `minutes` is set.
-        minutes: time budget that the schedule is fitted to, evaluation included; 0 for none.
+        minutes: time budget that the schedule is fitted to, evaluation included; 0 for none. It begins after
+            the seconds that are spent on measuring precision and pace.
         max_epochs: with `minutes`, the most passes over the data, for data that are done before the time is up.
         optimizer: "sgd" (Nesterov) or "adamw".
         learning_rate: at the peak of the schedule.
@@ -300,7 +301,8 @@ class _Loop:
         if most * max(seconds.values()) <= 60 * self.config.minutes:
             return Pace.in_epochs(self.config.max_epochs, self.batches.steps_per_epoch)
         pace = Pace.in_minutes(self.config.minutes, seconds)
-        pace.checked_at = (self._seconds(), 0.0)
+        pace.checked_at = (self._seconds(), 0.0)  # the budget begins now: measuring the pace does not eat it
+        pace.budget_seconds += self._seconds()
         return pace
 
     def _seconds(self) -> float:

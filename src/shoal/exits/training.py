@@ -1,7 +1,7 @@
 """Training a network with exits: all exits at once with weighted losses, or only the heads on a frozen backbone."""
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -48,7 +48,7 @@ def fit_exits(
     train: Data,
     validation: Data | None = None,
     *,
-    mode: Literal["joint", "frozen"] = "joint",
+    mode: str = "joint",
     weights: Sequence[float] | None = None,
     distil: float = 0.5,
     config: FitConfig | None = None,

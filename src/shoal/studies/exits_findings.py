@@ -70,8 +70,8 @@ def summary(f: Findings) -> tuple[str, ...]:
         f"{m.plain_macs / 1e6:.1f} M MACs an image. The same layers with exits, trained for the same time, answer "
         f"{early} right with {m.early_macs.double().mean() / 1e6:.1f} M on average: {ratio:.2f} times fewer.",
         f"On this machine that is {float(t.speed_ups.median()):.2f} times faster at batch {t.batch_size} "
-        f"({t.plain_ms:.3g} against {t.early_ms:.3g} ms an image) and {t.single_plain_ms / t.single_early_ms:.2f} times "
-        "one image at a time.",
+        f"({t.plain_ms:.3g} against {t.early_ms:.3g} ms an image) and "
+        f"{t.single_plain_ms / t.single_early_ms:.2f} times one image at a time.",
         f"{first:.0%} of the images leave at the first exit ({f.at[0]}); {end:.0%} need the whole network.",
     )
 

@@ -1,0 +1,144 @@
+"""Drawing bars: one per name, or stacked from ordered parts, with whiskers for intervals.
+
+Rows are {"x", "y"} with optional "series" (the parts of a stack, from shallow to deep), "low" and "high". Bars lie
+down where their names would not fit side by side; single bars carry their value.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from shoal.report import charts
+from shoal.report.charts import Key
+from shoal.report.numbers import column
+
+_HEIGHT = {charts.WIDE: 300, charts.NARROW: 240}  # of standing bars
+_LETTERS = {charts.WIDE: 30, charts.NARROW: 15}  # in a line of a lying bar's name
+_VALUES = 24  # bars: more of them than this carry no values
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bars:
+    """Rows that can be drawn, with the names of the bars and of their parts in order."""
+
+    rows: list[dict[str, Any]]
+    names: list[str]
+    parts: list[str]
+    log: bool
+    range: tuple[float, float]
+
+
+def stack(rows: Sequence[dict[str, Any]], *, log: bool) -> Bars | None:
+    """Sort out what can be drawn; None where nothing can. A stack has no logarithmic axis: its parts add up."""
+    parts = charts.distinct(str(row.get("series") or "") for row in rows)
+    log = log and len(parts) == 1
+    kept = [
+        {**row, "x": str(row.get("x")), "series": str(row.get("series") or ""), "y": row["y"]}
+        for row in rows
+        if charts.usable(row.get("y"), log)
+    ]
+    if not kept:
+        return None
+    kept = [{**row, "rank": parts.index(row["series"])} for row in kept]
+    heights = _heights(kept) if len(parts) > 1 else [row["y"] for row in kept]
+    ends = [row[key] for row in kept for key in ("low", "high") if charts.usable(row.get(key), log)]
+    names = charts.distinct(row["x"] for row in kept)
+    reach = charts.domain([*heights, *ends], log=log, zero=True)
+    return Bars(rows=kept, names=names, parts=parts, log=log, range=reach)
+
+
+def keys(bars: Bars) -> tuple[Key, ...]:
+    """The legend: none for single bars."""
+    if len(bars.parts) < 2:
+        return ()
+    return tuple(Key(part, charts.ramp_color(i, len(bars.parts)), "area") for i, part in enumerate(bars.parts))
+
+
+def draw_bars(bars: Bars, *, width: int, prefix: str) -> str:
+    """Draw at one width.
+
+    Args:
+        bars: what `stack` made of the rows.
+        width: of the whole drawing, in pixels.
+        prefix: for ids, unique within the page.
+
+    Returns:
+        One `<svg>` element.
+    """
+    import altair as alt
+
+    longest = max(map(len, bars.names))
+    lying = longest * charts.LETTER + 10 > (width - 50) / len(bars.names)
+    labels = {name: charts.wrapped(name, _LETTERS[width] if lying else longest) for name in bars.names}
+    rows = [{**row, "x": labels[row["x"]], "value": text} for row, text in zip(bars.rows, _values(bars), strict=True)]
+    layers = [layer for layer in _layers(alt, bars, rows, list(labels.values()), lying, width) if layer]
+    lines = max(label.count("\n") for label in labels.values()) + 1
+    height = len(labels) * max(22, 13 * lines + 7) if lying else _HEIGHT[width]
+    size = alt.AutoSizeParams(type="fit-x", contains="padding")
+    return charts.to_svg(alt.layer(*layers).properties(width=width, height=height, autosize=size), prefix=prefix)
+
+
+def _heights(rows: list[dict[str, Any]]) -> list[float]:
+    """Lower and upper ends of the stacks."""
+    ends: list[float] = []
+    for name in charts.distinct(row["x"] for row in rows):
+        values = [row["y"] for row in rows if row["x"] == name]
+        ends += [sum(v for v in values if v > 0), sum(v for v in values if v < 0)]
+    return ends
+
+
+def _values(bars: Bars) -> list[str]:
+    """What is written at the end of each bar."""
+    if len(bars.parts) > 1 or len(bars.names) > _VALUES:
+        return [""] * len(bars.rows)
+    return column([row["y"] for row in bars.rows])
+
+
+def _layers(alt: Any, bars: Bars, rows: list[dict[str, Any]], names: list[str], lying: bool, width: int) -> list[Any]:
+    place, extent = (alt.Y, alt.X) if lying else (alt.X, alt.Y)
+    along, across, second = ("x", "y", "x2") if lying else ("y", "x", "y2")
+    low, high = bars.range
+    high += 0.08 * (high - low) if any(row["value"] for row in rows) and not bars.log else 0
+    scale = alt.Scale(type="log" if bars.log else "linear", domain=[low, high], nice=False)
+    ticks = charts.axis((low, high), log=bars.log, narrow=width == charts.NARROW, grid=True)
+    split = {"labelExpr": "split(datum.value, '\\n')", "labelLimit": 400, "labelLineHeight": 13}
+    axis = alt.Axis(title=None, grid=False, ticks=False, labelAngle=0, domain=True, labelOverlap=not lying, **split)
+    band = place("x:N", sort=names, scale=alt.Scale(paddingInner=0.28, paddingOuter=0.2), axis=axis)
+    numeric = alt.Axis(**ticks, domain=False, ticks=False)
+    colors = [charts.ramp_color(i, len(bars.parts)) for i in range(len(bars.parts))]
+    single = len(bars.parts) == 1
+    fill = alt.Fill(
+        "series:N",
+        scale=alt.Scale(domain=bars.parts, range=[charts.series_color(0)] if single else colors),
+        legend=None,
+    )
+    base = {across: band, along: extent("y:Q", scale=scale, axis=numeric, stack=None if single else "zero")}
+    bar = alt.Chart(alt.Data(values=rows))
+    # a bar on a logarithmic axis starts at the axis's end, as it cannot start at zero
+    start = {second: alt.datum(low)} if bars.log else {}
+    whiskers = [row for row in rows if charts.usable(row.get("low")) and charts.usable(row.get("high"))]
+    ends = {across: band, along: extent("low:Q", scale=scale, axis=numeric), second: "high:Q"}
+    return [
+        bar.mark_bar(stroke=charts.PAPER, strokeWidth=0 if single else 1).encode(
+            **base, **start, fill=fill, order=alt.Order("rank:Q")
+        ),
+        alt.Chart(alt.Data(values=whiskers)).mark_rule(strokeWidth=1.5, stroke=charts.INK).encode(**ends)
+        if whiskers
+        else None,
+        _value_texts(alt, rows, band, extent, scale, numeric, lying),
+    ]
+
+
+def _value_texts(
+    alt: Any, rows: list[dict[str, Any]], band: Any, extent: Any, scale: Any, numeric: Any, lying: bool
+) -> Any:
+    """The values beyond the ends of the bars and of their whiskers."""
+    ended = [{**row, "end": max(row["y"], row["high"]) if charts.usable(row.get("high")) else row["y"]} for row in rows]
+    if not any(row["value"] for row in rows):
+        return None
+    style = {"dx": 6, "align": "left"} if lying else {"dy": -8, "align": "center"}
+    text = alt.Chart(alt.Data(values=ended)).mark_text(
+        fontSize=charts.FONT, fill=charts.INK, baseline="middle", **style
+    )
+    ends = extent("end:Q", scale=scale, axis=numeric)
+    return text.encode(**({"y": band, "x": ends} if lying else {"x": band, "y": ends}), text="value:N")

@@ -1,0 +1,67 @@
+"""A gallery: small images in a grid, by group, as the page's own markup rather than a drawing.
+
+Rows are {"image", "caption", "group"}; an image is a PNG as base64. Groups and images keep their order.
+"""
+
+import base64
+import binascii
+import struct
+from dataclasses import dataclass
+from typing import Any
+
+from shoal.errors import wrong
+from shoal.report.charts import distinct
+from shoal.studies.result import Picture
+
+_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_LARGE = 96  # px: an image at least this wide is a photograph, and scaled smoothly
+
+
+@dataclass(frozen=True, kw_only=True)
+class Thumbnail:
+    """One image of a gallery, ready for an `img` element."""
+
+    source: str
+    caption: str
+    width: int
+    height: int
+    pixelated: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Group:
+    """Images that belong together."""
+
+    name: str
+    images: tuple[Thumbnail, ...]
+
+
+def gallery_groups(picture: Picture) -> tuple[Group, ...]:
+    """Check and group the images of a picture of kind "gallery".
+
+    Raises:
+        InputError: if an image is not a PNG in base64.
+    """
+    names = distinct(str(row.get("group") or "") for row in picture.rows)
+    images = [(str(row.get("group") or ""), _thumbnail(picture.id, i, row)) for i, row in enumerate(picture.rows)]
+    return tuple(Group(name=name, images=tuple(image for group, image in images if group == name)) for name in names)
+
+
+def _thumbnail(picture: str, index: int, row: dict[str, Any]) -> Thumbnail:
+    text = row.get("image")
+    try:
+        content = base64.b64decode(text if isinstance(text, str) else "", validate=True)
+    except (binascii.Error, ValueError):
+        content = b""
+    if not content.startswith(_SIGNATURE) or len(content) < 24:
+        shown = repr(text)[:40]
+        raise wrong(f"picture {picture}, row {index}", expected="an image as a PNG in base64", got=shown)
+    width, height = struct.unpack(">II", content[16:24])  # of the header chunk, which comes first
+    caption = str(row.get("caption") or "")
+    return Thumbnail(
+        source=f"data:image/png;base64,{text}",
+        caption=caption,
+        width=width,
+        height=height,
+        pixelated=width < _LARGE,
+    )

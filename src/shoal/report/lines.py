@@ -1,0 +1,226 @@
+"""Drawing lines, bands and points: loss curves, frontiers, sweeps.
+
+Rows are {"x", "y", "series"} with optional "low" and "high" (a band around a line, a whisker at a point), "label"
+(text beside the point) and "mark" ("line" or "point"). A line of one row is drawn as a point.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from shoal.report import charts
+from shoal.report.charts import Key
+from shoal.report.placing import LINE, place_labels
+
+_MOST = 500  # rows a series: more than one per pixel cannot be seen
+_HEIGHT = {charts.WIDE: 320, charts.NARROW: 250}
+_SIDE = 44  # px that the y axis's numbers take, roughly: labels need not be placed to the pixel
+_SAMPLE = 7.0  # px between the samples of a line that labels keep clear of
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Plot:
+    """Rows that can be drawn, with the ranges and names that follow from them."""
+
+    rows: list[dict[str, Any]]
+    names: list[str]
+    log_x: bool
+    log_y: bool
+    named_x: list[str]  # the places of an x axis of names; empty where x is a number
+    x: tuple[float, float]
+    y: tuple[float, float]
+
+
+def plot(rows: Sequence[dict[str, Any]], *, log_x: bool, log_y: bool) -> _Plot | None:
+    """Sort out what can be drawn; None where nothing can."""
+    named = any(isinstance(row.get("x"), str) for row in rows)
+    kept = [
+        {**row, "series": str(row.get("series") or "")}
+        for row in rows
+        if charts.usable(row.get("y"), log_y) and (named or charts.usable(row.get("x"), log_x))
+    ]
+    if not kept:
+        return None
+    names = charts.distinct(row["series"] for row in kept)
+    named_x = charts.distinct(str(row["x"]) for row in kept) if named else []
+    heights = [row[key] for row in kept for key in ("y", "low", "high") if charts.usable(row.get(key), log_y)]
+    across = range(len(named_x)) if named else [row["x"] for row in kept]
+    return _Plot(
+        rows=_marked(kept, names),
+        names=names,
+        log_x=log_x and not named,
+        log_y=log_y,
+        named_x=named_x,
+        x=charts.domain(list(map(float, across)), log=log_x and not named),
+        y=charts.domain(heights, log=log_y),
+    )
+
+
+def keys(plotted: _Plot) -> tuple[Key, ...]:
+    """The legend: none for a single series."""
+    if len(plotted.names) < 2:
+        return ()
+    points = {row["series"] for row in plotted.rows if row["mark"] == "point"}
+    return tuple(
+        Key(name, charts.series_color(i), charts.SHAPES[i % 4] if name in points else "line", tuple(charts.DASHES[i % 4]))
+        for i, name in enumerate(plotted.names)
+    )
+
+
+def draw_lines(plotted: _Plot, *, width: int, prefix: str) -> str:
+    """Draw at one width.
+
+    Args:
+        plotted: what `plot` made of the rows.
+        width: of the whole drawing, in pixels.
+        prefix: for ids, unique within the page.
+
+    Returns:
+        One `<svg>` element.
+    """
+    import altair as alt
+
+    narrow = width == charts.NARROW
+    x, y = _scales(alt, plotted, narrow)
+    layers = [layer for layer in (*_shapes(alt, plotted, x, y), *_texts(alt, plotted, x, y, width)) if layer]
+    chart = alt.layer(*layers).properties(
+        width=width, height=_HEIGHT[width], autosize=alt.AutoSizeParams(type="fit-x", contains="padding")
+    )
+    return charts.to_svg(chart, prefix=prefix)
+
+
+def _marked(rows: list[dict[str, Any]], names: list[str]) -> list[dict[str, Any]]:
+    """Say of each row how it is drawn, and thin out what is finer than pixels."""
+    result: list[dict[str, Any]] = []
+    for name in names:
+        own = [row for row in rows if row["series"] == name]
+        own = own if len(own) <= _MOST else _thinned(own)
+        mark = "point" if len(own) == 1 else "line"
+        result += [{**row, "mark": row.get("mark") or mark} for row in own]
+    return result
+
+
+def _thinned(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Keep the lowest and the highest row of each stretch, and every labelled one: the line looks the same."""
+    stretch = -(-2 * len(rows) // _MOST)
+    kept = {0, len(rows) - 1} | {i for i, row in enumerate(rows) if row.get("label")}
+    for start in range(0, len(rows), stretch):
+        part = range(start, min(start + stretch, len(rows)))
+        kept |= {min(part, key=lambda i: rows[i]["y"]), max(part, key=lambda i: rows[i]["y"])}
+    return [rows[i] for i in sorted(kept)]
+
+
+def _scales(alt: Any, plotted: _Plot, narrow: bool) -> tuple[Any, Any]:
+    kind = {True: "log", False: "linear"}
+    y = alt.Y(
+        "y:Q",
+        scale=alt.Scale(type=kind[plotted.log_y], domain=list(plotted.y), nice=False, zero=False),
+        axis=alt.Axis(**charts.axis(plotted.y, log=plotted.log_y, narrow=narrow, grid=True)),
+    )
+    if plotted.named_x:
+        labels = alt.Axis(title=None, grid=False, labelAngle=-40 if narrow else 0, labelOverlap=True)
+        return alt.X("x:O", sort=plotted.named_x, scale=alt.Scale(type="point", padding=0.4), axis=labels), y
+    ticks = charts.axis(plotted.x, log=plotted.log_x, narrow=narrow, grid=False, ticks=7)
+    scale = alt.Scale(type=kind[plotted.log_x], domain=list(plotted.x), nice=False, zero=False)
+    return alt.X("x:Q", scale=scale, axis=alt.Axis(**ticks)), y
+
+
+def _shapes(alt: Any, plotted: _Plot, x: Any, y: Any) -> list[Any]:
+    """Bands and whiskers first, then lines, then points: what is exact lies on top."""
+    indices = range(len(plotted.names))
+    color = alt.Scale(domain=plotted.names, range=[charts.series_color(i) for i in indices])
+    dash = alt.Scale(domain=plotted.names, range=[charts.DASHES[i % 4] for i in indices])
+    shape = alt.Scale(domain=plotted.names, range=[charts.SHAPES[i % 4] for i in indices])
+    stroke = alt.Stroke("series:N", scale=color, legend=None)
+    fill = alt.Fill("series:N", scale=color, legend=None)
+    lines = [row for row in plotted.rows if row["mark"] == "line"]
+    points = [row for row in plotted.rows if row["mark"] == "point"]
+    marked = points + [row for row in lines if row.get("label")]
+    ends = {"y": alt.Y("low:Q", scale=y["scale"], axis=y["axis"]), "y2": "high:Q", "x": x}
+    return [
+        _layer(alt, _with_interval(lines, plotted), lambda c: c.mark_area(opacity=0.16).encode(**ends, fill=fill)),
+        _layer(alt, _with_interval(points, plotted), lambda c: c.mark_rule(strokeWidth=1.5).encode(**ends, stroke=stroke)),
+        _layer(
+            alt,
+            lines,
+            lambda c: c.mark_line(strokeWidth=2, strokeJoin="round", strokeCap="round").encode(
+                x=x, y=y, stroke=stroke, strokeDash=alt.StrokeDash("series:N", scale=dash, legend=None)
+            ),
+        ),
+        _layer(
+            alt,
+            marked,
+            lambda c: c.mark_point(size=62, opacity=1, stroke=charts.PAPER, strokeWidth=1.5).encode(
+                x=x, y=y, fill=fill, shape=alt.Shape("series:N", scale=shape, legend=None)
+            ),
+        ),
+    ]
+
+
+def _texts(alt: Any, plotted: _Plot, x: Any, y: Any, width: int) -> list[Any]:
+    """Labels of points, each with a halo of paper that lifts it off the lines."""
+    rows = _placed_labels(plotted, width)
+    at = {name: {"expr": f"datum.{name}"} for name in ("dx", "dy", "align")}
+    style = {**at, "fontSize": charts.FONT, "baseline": "middle", "lineBreak": "\n", "lineHeight": LINE}
+    halo = {"stroke": charts.PAPER, "strokeWidth": 4, "strokeJoin": "round", "fill": charts.PAPER}
+    return [
+        _layer(alt, rows, lambda c, paint=paint: c.mark_text(**style, **paint).encode(x=x, y=y, text="label:N"))
+        for paint in (halo, {"fill": charts.INK})
+    ]
+
+
+def _layer(alt: Any, rows: list[dict[str, Any]], mark: Any) -> Any:
+    return mark(alt.Chart(alt.Data(values=rows))) if rows else None
+
+
+def _with_interval(rows: list[dict[str, Any]], plotted: _Plot) -> list[dict[str, Any]]:
+    """Rows with both ends; an end that a logarithmic axis cannot show is put on its border."""
+    both = [row for row in rows if charts.usable(row.get("low")) and charts.usable(row.get("high"))]
+    return [{**row, "low": max(row["low"], plotted.y[0]), "high": max(row["high"], plotted.y[0])} for row in both]
+
+
+def _placed_labels(plotted: _Plot, width: int) -> list[dict[str, Any]]:
+    labelled = [row for row in plotted.rows if row.get("label")]
+    across, down = width - _SIDE, float(_HEIGHT[width])
+    letters = 17 if width == charts.NARROW else 30
+
+    def pixel(row: dict[str, Any]) -> tuple[float, float]:
+        x = plotted.named_x.index(str(row["x"])) if plotted.named_x else row["x"]
+        return (
+            across * _share(float(x), plotted.x, plotted.log_x),
+            down * (1 - _share(float(row["y"]), plotted.y, plotted.log_y)),
+        )
+
+    texts = [charts.wrapped(row["label"], letters) for row in labelled]
+    places = place_labels(
+        [(*pixel(row), text) for row, text in zip(labelled, texts, strict=True)],
+        _samples(plotted, pixel),
+        width=across,
+        height=down,
+    )
+    return [
+        {"x": row["x"], "y": row["y"], "label": text, "dx": place.dx, "dy": place.dy, "align": place.align}
+        for row, text, place in zip(labelled, texts, places, strict=True)
+    ]
+
+
+def _share(value: float, ends: tuple[float, float], log: bool) -> float:
+    """How far along an axis a value lies."""
+    from math import log10
+
+    low, high, value = (log10(ends[0]), log10(ends[1]), log10(value)) if log else (*ends, value)
+    return (value - low) / (high - low)
+
+
+def _samples(plotted: _Plot, pixel: Any) -> list[tuple[float, float]]:
+    """Pixels along all lines, and those of all points."""
+    samples: list[tuple[float, float]] = []
+    for name in plotted.names:
+        own = [row for row in plotted.rows if row["series"] == name]
+        dots = [pixel(row) for row in own if row["mark"] == "point"]
+        line = sorted(pixel(row) for row in own if row["mark"] == "line")
+        samples += dots
+        for (x0, y0), (x1, y1) in zip(line, line[1:], strict=False):
+            steps = max(1, int(max(abs(x1 - x0), abs(y1 - y0)) / _SAMPLE))
+            samples += [(x0 + (x1 - x0) * i / steps, y0 + (y1 - y0) * i / steps) for i in range(steps + 1)]
+    return samples

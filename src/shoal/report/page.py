@@ -1,0 +1,89 @@
+"""Results of studies as one HTML page that needs nothing else: no script, no network, no file beside it.
+
+Run a study, or load what it saved, and write the page:
+
+    write_report([Result.load("runs/exits/result.json")], "report.html")
+
+The page follows the reader's light or dark theme, reads on a phone, prints, and prints contradicted claims as such.
+"""
+
+import functools
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import shoal
+from shoal.errors import InputError
+from shoal.files import write_text
+from shoal.report.views import VERDICTS, study_views
+from shoal.studies.result import Result
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+_TEMPLATES = Path(__file__).parent / "templates"
+
+
+def render(results: Sequence[Result]) -> str:
+    """Write one or several results as one HTML page.
+
+    Args:
+        results: in the order of the page; at least one.
+
+    Returns:
+        A whole HTML document. All text of the results is escaped; the same results give the same page.
+
+    Raises:
+        InputError: if there are no results, or a picture holds what its kind cannot show.
+
+    Example:
+        >>> result = Result(study="exits", title="Early exit", summary=("It <works>.",), command="shoal study exits")
+        >>> page = render([result])
+        >>> page[:15], "It &lt;works&gt;." in page
+        ('<!doctype html>', True)
+    """
+    if not results:
+        raise InputError("report: expected at least one result, got none; run a study first: shoal study exits")
+    from markupsafe import Markup
+
+    return _environment().get_template("page.html").render(
+        studies=study_views(results),
+        verdicts=VERDICTS,
+        css=Markup(_style()),  # noqa: S704 - our own file
+        version=shoal.__version__,
+    )
+
+
+def write_report(results: Sequence[Result], path: str | Path) -> None:
+    """Write `render(results)` to `path`, completely or not at all.
+
+    Args:
+        results: in the order of the page; at least one.
+        path: of the HTML file; missing folders above it are made.
+
+    Raises:
+        InputError: as `render`.
+        ShoalError: if the file cannot be written.
+    """
+    write_text(path, render(results))
+
+
+@functools.cache
+def _environment() -> "Environment":
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    return Environment(
+        loader=FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+@functools.cache
+def _style() -> str:
+    """The style sheet without its comments."""
+    text = (_TEMPLATES / "report.css").read_text(encoding="utf-8")
+    return re.sub(r"\n\s*\n+", "\n", re.sub(r"/\*.*?\*/", "", text, flags=re.DOTALL)).strip()

@@ -1,0 +1,59 @@
+"""The names that users rely on: a change here is a breaking change and belongs into the changelog."""
+
+import dataclasses
+import importlib
+import inspect
+import subprocess
+import sys
+
+import pytest
+
+ROOMS = {
+    "shoal.measure": "Interval Latency MacCount MacCounter Recording bootstrap_interval count_macs count_parameters "
+    "latency mean_interval proportion_interval record standard_error",
+    "shoal.data": "Choice DataRow DataSpec FileCheck FlipCrop ImageSet ImageSplits Normalise Place PublishedSet "
+    "alternating_flip cache_folder channel_statistics cutout describe_all fetch find_best find_spec list_datasets load "
+    "locate random_crop random_flip stratified_sample verify",
+    "shoal.engine": "Batches Data FitConfig History Interrupted Objective Precision Progress RunFolder Silent World "
+    "as_batches choose_device choose_precision choose_progress classification describe_environment evaluate fit "
+    "in_order latest_checkpoint load_checkpoint precision_named save_checkpoint seed_everything stream",
+    "shoal.exits": "Confidence EarlyExit Entropy ExitOutputs ExitResult FrontierRow Policy choose_policy exit_outputs "
+    "fit_exits frontier joint_objective policy_path",
+}
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_room_offers_these_names(room: str) -> None:
+    module = importlib.import_module(room)
+    assert sorted(module.__all__) == sorted(ROOMS[room].split())
+    for name in module.__all__:
+        assert getattr(module, name) is not None
+
+
+def test_arguments_of_the_contract() -> None:
+    from shoal.exits import EarlyExit, ExitResult, fit_exits, frontier
+    from shoal.measure import count_macs, record
+
+    assert list(inspect.signature(EarlyExit).parameters)[:3] == ["backbone", "at", "num_classes"]
+    assert list(inspect.signature(EarlyExit.predict).parameters) == ["self", "x", "policy"]
+    assert [field.name for field in dataclasses.fields(ExitResult)] == ["logits", "exit_index", "macs"]
+    assert list(inspect.signature(fit_exits).parameters)[:4] == ["net", "train", "validation", "mode"]
+    assert list(inspect.signature(frontier).parameters)[:2] == ["net", "data"]
+    assert list(inspect.signature(count_macs).parameters) == ["model", "inputs"]
+    assert list(inspect.signature(record).parameters)[:2] == ["model", "layers"]
+
+
+def test_the_commands_and_their_flags() -> None:
+    from shoal.cli import app, data, study
+
+    words = lambda group: {name for name in group if not name.startswith("-")}  # noqa: E731
+    assert words(app) == {"data", "demo", "report", "study"}
+    assert words(data) == {"fetch", "list", "verify"}
+    assert words(study) == {"exits"}
+    flags = {name for argument in study["exits"].assemble_argument_collection() for name in argument.names}
+    assert {"--data", "--budget", "--minutes", "--seed", "--run", "--json", "--offline", "--device", "--who"} <= flags
+
+
+def test_importing_the_package_is_light() -> None:
+    code = "import sys, shoal, shoal.cli; print([m for m in ('torch', 'numpy', 'altair', 'PIL') if m in sys.modules])"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
