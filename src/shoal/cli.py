@@ -276,7 +276,5 @@ def _one_line(text: str) -> str:
     return " ".join(text.split())
 
 
-def _show_fetch(bar, *state: object) -> None:
-    with contextlib.suppress(TypeError, ZeroDivisionError):
-        done, total = state[-2:]
-        bar.update(float(done) / float(total))  # pyright: ignore[reportArgumentType]
+def _show_fetch(bar: "Progress", file: str, done: int, total: int) -> None:
+    bar.update(done / total if total else 0.0, file)

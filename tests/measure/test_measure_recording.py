@@ -103,9 +103,6 @@ def test_takes_the_first_tensor_of_tuples_and_dictionaries():
 
     x = torch.randn(4, 3)
     for wrap in (lambda x: (None, x, x + 1), lambda x: OrderedDict(a=[x], b=x + 1), lambda x: [(x,), x + 1]):
-        with record(Wrapped(wrap), [""]) as recording:
-            Wrapped(wrap)
-            pass
         net = nn.Sequential(Wrapped(wrap))
         with record(net, ["0"]) as recording:
             net(x)

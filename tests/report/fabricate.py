@@ -203,7 +203,7 @@ def _exits_taken() -> Picture:
         rows += [{"x": name, "y": count, "series": exit_} for exit_, count in zip(EXITS, counts, strict=True)]
     return Picture(
         id="exits_taken", title="Which exit each class takes", kind="bars", rows=tuple(rows),
-        x="test images", y="class", note="A thousand test images a class; deeper water is a later exit.",
+        x="class", y="test images", note="A thousand test images a class, from the first exit to the end of the network.",
     )  # fmt: skip
 
 

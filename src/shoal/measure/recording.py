@@ -50,8 +50,10 @@ class Recording:
                 f"layer '{layer}': expected at least one forward pass that runs it, got none; run the model inside "
                 "the record block, and choose a layer that takes part in its forward pass"
             )
+        if len(chunks) == 1 and not chunks[0].is_inference():
+            return chunks[0]
         try:
-            joined = torch.cat(chunks)
+            joined = torch.cat(chunks)  # outside of inference mode this makes tensors that autograd can use
         except RuntimeError:
             shapes = sorted({tuple(chunk.shape[1:]) for chunk in chunks})
             raise ShoalError(

@@ -12,7 +12,7 @@ from shoal.report import charts
 from shoal.report.charts import Key
 from shoal.report.numbers import column
 
-_HEIGHT = {charts.WIDE: 300, charts.NARROW: 240}  # of standing bars
+_HEIGHT = {charts.WIDE: 260, charts.NARROW: 220}  # of standing bars
 _LETTERS = {charts.WIDE: 30, charts.NARROW: 15}  # in a line of a lying bar's name
 _VALUES = 24  # bars: more of them than this carry no values
 
@@ -67,15 +67,19 @@ def draw_bars(bars: Bars, *, width: int, prefix: str) -> str:
     """
     import altair as alt
 
-    longest = max(map(len, bars.names))
-    lying = longest * charts.LETTER + 10 > (width - 50) / len(bars.names)
-    labels = {name: charts.wrapped(name, _LETTERS[width] if lying else longest) for name in bars.names}
+    lying = lies(bars, width)
+    labels = charts.short_labels(bars.names, _LETTERS[width] if lying else max(map(len, bars.names)))
     rows = [{**row, "x": labels[row["x"]], "value": text} for row, text in zip(bars.rows, _values(bars), strict=True)]
     layers = [layer for layer in _layers(alt, bars, rows, list(labels.values()), lying, width) if layer]
     lines = max(label.count("\n") for label in labels.values()) + 1
-    height = len(labels) * max(22, 13 * lines + 7) if lying else _HEIGHT[width]
+    height = len(labels) * max(24, 13 * lines + 7) if lying else _HEIGHT[width]
     size = alt.AutoSizeParams(type="fit-x", contains="padding")
     return charts.to_svg(alt.layer(*layers).properties(width=width, height=height, autosize=size), prefix=prefix)
+
+
+def lies(bars: Bars, width: int) -> bool:
+    """Whether the bars lie down at this width, as their names would not fit side by side."""
+    return max(map(len, bars.names)) * charts.LETTER + 8 > (width - 40) / len(bars.names)
 
 
 def _heights(rows: list[dict[str, Any]]) -> list[float]:
@@ -101,15 +105,16 @@ def _layers(alt: Any, bars: Bars, rows: list[dict[str, Any]], names: list[str], 
     high += 0.08 * (high - low) if any(row["value"] for row in rows) and not bars.log else 0
     scale = alt.Scale(type="log" if bars.log else "linear", domain=[low, high], nice=False)
     ticks = charts.axis((low, high), log=bars.log, narrow=width == charts.NARROW, grid=True)
-    split = {"labelExpr": "split(datum.value, '\\n')", "labelLimit": 400, "labelLineHeight": 13}
-    axis = alt.Axis(title=None, grid=False, ticks=False, labelAngle=0, domain=True, labelOverlap=not lying, **split)
-    band = place("x:N", sort=names, scale=alt.Scale(paddingInner=0.28, paddingOuter=0.2), axis=axis)
+    split = charts.split_labels(names, upright=lying)
+    axis = alt.Axis(title=None, grid=False, ticks=False, labelAngle=0, domain=not lying, labelOverlap=not lying, **split)
+    band = place("x:N", sort=names, scale=alt.Scale(paddingInner=0.3 if lying else 0.45, paddingOuter=0.2), axis=axis)
     numeric = alt.Axis(**ticks, domain=False, ticks=False)
     colors = [charts.ramp_color(i, len(bars.parts)) for i in range(len(bars.parts))]
     single = len(bars.parts) == 1
+    thick = {"height": 17} if lying else {}
     fill = alt.Fill(
         "series:N",
-        scale=alt.Scale(domain=bars.parts, range=[charts.series_color(0)] if single else colors),
+        scale=alt.Scale(domain=bars.parts, range=["var(--bar)"] if single else colors),
         legend=None,
     )
     base = {across: band, along: extent("y:Q", scale=scale, axis=numeric, stack=None if single else "zero")}
@@ -119,7 +124,7 @@ def _layers(alt: Any, bars: Bars, rows: list[dict[str, Any]], names: list[str], 
     whiskers = [row for row in rows if charts.usable(row.get("low")) and charts.usable(row.get("high"))]
     ends = {across: band, along: extent("low:Q", scale=scale, axis=numeric), second: "high:Q"}
     return [
-        bar.mark_bar(stroke=charts.PAPER, strokeWidth=0 if single else 1).encode(
+        bar.mark_bar(stroke=charts.PAPER, strokeWidth=0 if single else 1, **thick).encode(
             **base, **start, fill=fill, order=alt.Order("rank:Q")
         ),
         alt.Chart(alt.Data(values=whiskers)).mark_rule(strokeWidth=1.5, stroke=charts.INK).encode(**ends)

@@ -20,7 +20,23 @@ STEPS = 9  # colours --ramp-1 … --ramp-9, from shallow to deep, with --on-ramp
 DASHES = ([1, 0], [7, 3], [2, 3], [10, 3, 2, 3])
 SHAPES = ("circle", "square", "diamond", "triangle-up")
 INK, MUTED, RULE, PAPER = "var(--ink)", "var(--muted)", "var(--rule)", "var(--paper)"
-LETTER = 6.2  # px, an average letter at FONT
+LETTER = 5.8  # px, an average letter at FONT
+_PALEST = 3  # first step of the ramp that stands out from the page
+
+
+@dataclass(frozen=True)
+class Plate:
+    """A chart at one width, with the titles of its axes as text for the page.
+
+    Args:
+        svg: one `<svg>` element.
+        above: title of the axis at the left, which stands above the chart.
+        below: title of the axis at the bottom.
+    """
+
+    svg: str
+    above: str
+    below: str
 
 
 @dataclass(frozen=True)
@@ -46,8 +62,8 @@ def series_color(index: int) -> str:
 
 
 def ramp_color(index: int, count: int) -> str:
-    """Colour of part `index` of `count` ordered parts, from shallow to deep."""
-    return f"var(--ramp-{ramp_step(index / max(1, count - 1))})"
+    """Colour of part `index` of `count` ordered parts, from shallow to deep; the palest steps are left to cells."""
+    return f"var(--ramp-{_PALEST + round((STEPS - _PALEST) * index / max(1, count - 1))})"
 
 
 def ramp_step(share: float) -> int:
@@ -61,8 +77,27 @@ def distinct(values: Iterable[Any]) -> list[Any]:
 
 
 def wrapped(text: object, width: int) -> str:
-    """Break text into lines of at most `width` letters."""
-    return "\n".join(textwrap.wrap(str(text), width)) or str(text)
+    """Break text into as few lines of at most `width` letters as it needs, of about the same length."""
+    lines = textwrap.wrap(str(text), width)
+    if len(lines) < 2:
+        return str(text)
+    even = -(-len(str(text)) // len(lines))
+    tries = (textwrap.wrap(str(text), narrower) for narrower in range(even, width + 1))
+    return "\n".join(next((fewer for fewer in tries if len(fewer) == len(lines)), lines))
+
+
+def short_labels(names: Sequence[str], width: int, lines: int = 3) -> dict[str, str]:
+    """Names of categories as labels: broken into lines, and cut after the last unless two would then be the same."""
+    cut = {name: "\n".join(textwrap.wrap(name, width, max_lines=lines, placeholder=" …")) or name for name in names}
+    return cut if len(set(cut.values())) == len(cut) else {name: wrapped(name, width) for name in names}
+
+
+def split_labels(labels: Sequence[str], *, upright: bool) -> dict[str, Any]:
+    """Settings of an axis whose labels have lines of their own; `upright` centres them on their rows."""
+    most = max(label.count("\n") for label in labels) + 1
+    lift = [{"test": f"length(split(datum.value, '\\n')) == {n}", "value": -6.5 * (n - 1)} for n in range(2, most + 1)]
+    offset = {"labelOffset": {"condition": lift, "value": 0}} if lift and upright else {}
+    return {"labelExpr": "split(datum.value, '\\n')", "labelLimit": 400, "labelLineHeight": 13, **offset}
 
 
 def usable(value: Any, log: bool = False) -> bool:
@@ -78,7 +113,7 @@ def domain(values: Sequence[float], *, log: bool, zero: bool = False) -> tuple[f
     if log:
         air = max(high / low, 1.5) ** 0.05
         return low / air, high * air
-    if zero or 0 <= low < 0.3 * high:
+    if zero or 0 <= low < 0.2 * high:
         low, high = min(low, 0.0), max(high, 0.0)
     if low == high == 0:
         return 0.0, 1.0
@@ -92,7 +127,7 @@ def log_ticks(low: float, high: float, most: int) -> list[float]:
     for mantissas in ((1,), (1, 3), (1, 2, 5), (1, 1.5, 2, 3, 4, 5, 7)):
         ticks = [float(f"{m}e{e}") for e in range(first, last + 1) for m in mantissas]
         ticks = [tick for tick in ticks if low <= tick <= high]
-        if len(ticks) >= 3:
+        if len(ticks) >= 4:
             return ticks[:: math.ceil(len(ticks) / most)]
     return ticks
 
@@ -101,7 +136,7 @@ def axis(values: Sequence[float], *, log: bool, narrow: bool, grid: bool, ticks:
     """Settings of a numeric axis: few ticks, numbers in a form that suits their size."""
     largest = max((abs(value) for value in values), default=0.0)
     smallest = min((abs(value) for value in values if value), default=1.0)
-    form = "~s" if largest >= 1e5 else "~e" if largest < 1e-3 or (log and smallest < 1e-3) else ",~g"
+    form = "~s" if largest >= 1e5 else "~e" if largest < 1e-3 or (log and smallest < 1e-3) else ",.6~g"
     count = max(3, ticks - 1) if narrow else ticks
     chosen = {"values": log_ticks(min(values), max(values), count + 2)} if log else {"tickCount": count}
     return {"title": None, "grid": grid, "format": form, **chosen}

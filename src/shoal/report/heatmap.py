@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from shoal.report import charts
-from shoal.report.numbers import column
+from shoal.report.numbers import aligned
 
 _CELL = {charts.WIDE: 30, charts.NARROW: 26}  # px, height of a cell
 _LETTERS = {charts.WIDE: 22, charts.NARROW: 12}  # of a row's name before it is wrapped
-_VALUE_FONT = 10
+_VALUE_FONT = 9.5
+_DIGIT = 0.556 * _VALUE_FONT  # px, width of a digit
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,10 +38,9 @@ def grid(rows: Sequence[dict[str, Any]]) -> Grid | None:
         return None
     values = [row["value"] for row in kept]
     low, high = min(values), max(values)
-    texts = column(values, digits=3)
-    for row, text in zip(kept, texts, strict=True):
+    for row in kept:
         step = charts.ramp_step((row["value"] - low) / (high - low) if high > low else 0.5)
-        row |= {"text": text, "fill": f"var(--ramp-{step})", "ink": f"var(--on-ramp-{step})"}
+        row |= {"fill": f"var(--ramp-{step})", "ink": f"var(--on-ramp-{step})"}
     return Grid(
         rows=kept,
         across=charts.distinct(row["x"] for row in kept),
@@ -64,24 +64,35 @@ def draw_heatmap(cells: Grid, *, width: int, prefix: str) -> str:
     import altair as alt
 
     letters = _LETTERS[width]
-    labels = {name: charts.wrapped(name, letters) for name in cells.down}
-    side = max(min(len(line), letters) for label in labels.values() for line in label.split("\n")) * charts.LETTER + 10
+    labels = charts.short_labels(cells.down, letters)
+    side = max(len(line) for label in labels.values() for line in label.split("\n")) * charts.LETTER + 10
     step = (width - side) / len(cells.across)
-    upright = max(map(len, cells.across)) * charts.LETTER + 6 <= step
-    split = {"labelExpr": "split(datum.value, '\\n')", "labelLimit": 260, "labelLineHeight": 12}
+    level = max(map(len, cells.across)) * charts.LETTER + 2 <= step
+    split = charts.split_labels(list(labels.values()), upright=True)
     quiet = {"title": None, "grid": False, "ticks": False, "domain": False}
-    x_axis = alt.Axis(**quiet, labelAngle=0 if upright else -45, labelLimit=150, labelOverlap=len(cells.across) > 24)
+    x_axis = alt.Axis(**quiet, labelAngle=0 if level else -45, labelLimit=150, labelOverlap=len(cells.across) > 24)
     scale = alt.Scale(paddingInner=0.04, paddingOuter=0.02)
     place = {
         "x": alt.X("x:N", sort=cells.across, scale=scale, axis=x_axis),
         "y": alt.Y("y:N", sort=list(labels.values()), scale=scale, axis=alt.Axis(**quiet, **split)),
     }
-    base = alt.Chart(alt.Data(values=[{**row, "y": labels[row["y"]]} for row in cells.rows]))
+    texts = _fitting(cells, step)
+    rows = [{**row, "y": labels[row["y"]], "text": text} for row, text in zip(cells.rows, texts, strict=True)]
+    base = alt.Chart(alt.Data(values=rows))
     layers = [base.mark_rect().encode(**place, fill=alt.Fill("fill:N", scale=None))]
-    if max(len(row["text"]) for row in cells.rows) * 0.56 * _VALUE_FONT + 2 <= step:
+    if any(texts):
         text = base.mark_text(fontSize=_VALUE_FONT, baseline="middle")
         layers.append(text.encode(**place, text="text:N", fill=alt.Fill("ink:N", scale=None)))
     lines = max(label.count("\n") for label in labels.values()) + 1
     height = len(cells.down) * max(_CELL[width], 12 * lines + 4)
     size = alt.AutoSizeParams(type="fit-x", contains="padding")
     return charts.to_svg(alt.layer(*layers).properties(width=width, height=height, autosize=size), prefix=prefix)
+
+
+def _fitting(cells: Grid, step: float) -> list[str]:
+    """The values with as many digits, up to three, as a cell of `step` pixels holds; nothing where not even one fits."""
+    for digits in (3, 2, 1):
+        texts = aligned([row["value"] for row in cells.rows], digits)
+        if max(map(len, texts)) * _DIGIT + 1 <= step:
+            return texts
+    return [""] * len(cells.rows)

@@ -5,6 +5,7 @@ Rows are {"x", "y", "series"} with optional "low" and "high" (a band around a li
 """
 
 from collections.abc import Sequence
+from math import log10
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,10 +20,11 @@ _SAMPLE = 7.0  # px between the samples of a line that labels keep clear of
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Plot:
-    """Rows that can be drawn, with the ranges and names that follow from them."""
+class Plot:
+    """Rows that can be drawn, with the ranges and names that follow from them; `usable` counts the rows kept."""
 
     rows: list[dict[str, Any]]
+    usable: int
     names: list[str]
     log_x: bool
     log_y: bool
@@ -31,7 +33,7 @@ class _Plot:
     y: tuple[float, float]
 
 
-def plot(rows: Sequence[dict[str, Any]], *, log_x: bool, log_y: bool) -> _Plot | None:
+def plot(rows: Sequence[dict[str, Any]], *, log_x: bool, log_y: bool) -> Plot | None:
     """Sort out what can be drawn; None where nothing can."""
     named = any(isinstance(row.get("x"), str) for row in rows)
     kept = [
@@ -45,8 +47,9 @@ def plot(rows: Sequence[dict[str, Any]], *, log_x: bool, log_y: bool) -> _Plot |
     named_x = charts.distinct(str(row["x"]) for row in kept) if named else []
     heights = [row[key] for row in kept for key in ("y", "low", "high") if charts.usable(row.get(key), log_y)]
     across = range(len(named_x)) if named else [row["x"] for row in kept]
-    return _Plot(
+    return Plot(
         rows=_marked(kept, names),
+        usable=len(kept),
         names=names,
         log_x=log_x and not named,
         log_y=log_y,
@@ -56,7 +59,7 @@ def plot(rows: Sequence[dict[str, Any]], *, log_x: bool, log_y: bool) -> _Plot |
     )
 
 
-def keys(plotted: _Plot) -> tuple[Key, ...]:
+def keys(plotted: Plot) -> tuple[Key, ...]:
     """The legend: none for a single series."""
     if len(plotted.names) < 2:
         return ()
@@ -67,7 +70,7 @@ def keys(plotted: _Plot) -> tuple[Key, ...]:
     )
 
 
-def draw_lines(plotted: _Plot, *, width: int, prefix: str) -> str:
+def draw_lines(plotted: Plot, *, width: int, prefix: str) -> str:
     """Draw at one width.
 
     Args:
@@ -110,7 +113,7 @@ def _thinned(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [rows[i] for i in sorted(kept)]
 
 
-def _scales(alt: Any, plotted: _Plot, narrow: bool) -> tuple[Any, Any]:
+def _scales(alt: Any, plotted: Plot, narrow: bool) -> tuple[Any, Any]:
     kind = {True: "log", False: "linear"}
     y = alt.Y(
         "y:Q",
@@ -125,7 +128,7 @@ def _scales(alt: Any, plotted: _Plot, narrow: bool) -> tuple[Any, Any]:
     return alt.X("x:Q", scale=scale, axis=alt.Axis(**ticks)), y
 
 
-def _shapes(alt: Any, plotted: _Plot, x: Any, y: Any) -> list[Any]:
+def _shapes(alt: Any, plotted: Plot, x: Any, y: Any) -> list[Any]:
     """Bands and whiskers first, then lines, then points: what is exact lies on top."""
     indices = range(len(plotted.names))
     color = alt.Scale(domain=plotted.names, range=[charts.series_color(i) for i in indices])
@@ -150,14 +153,14 @@ def _shapes(alt: Any, plotted: _Plot, x: Any, y: Any) -> list[Any]:
         _layer(
             alt,
             marked,
-            lambda c: c.mark_point(size=62, opacity=1, stroke=charts.PAPER, strokeWidth=1.5).encode(
+            lambda c: c.mark_point(size=120, opacity=1, stroke=charts.PAPER, strokeWidth=1.5).encode(
                 x=x, y=y, fill=fill, shape=alt.Shape("series:N", scale=shape, legend=None)
             ),
         ),
     ]
 
 
-def _texts(alt: Any, plotted: _Plot, x: Any, y: Any, width: int) -> list[Any]:
+def _texts(alt: Any, plotted: Plot, x: Any, y: Any, width: int) -> list[Any]:
     """Labels of points, each with a halo of paper that lifts it off the lines."""
     rows = _placed_labels(plotted, width)
     at = {name: {"expr": f"datum.{name}"} for name in ("dx", "dy", "align")}
@@ -173,16 +176,16 @@ def _layer(alt: Any, rows: list[dict[str, Any]], mark: Any) -> Any:
     return mark(alt.Chart(alt.Data(values=rows))) if rows else None
 
 
-def _with_interval(rows: list[dict[str, Any]], plotted: _Plot) -> list[dict[str, Any]]:
+def _with_interval(rows: list[dict[str, Any]], plotted: Plot) -> list[dict[str, Any]]:
     """Rows with both ends; an end that a logarithmic axis cannot show is put on its border."""
     both = [row for row in rows if charts.usable(row.get("low")) and charts.usable(row.get("high"))]
     return [{**row, "low": max(row["low"], plotted.y[0]), "high": max(row["high"], plotted.y[0])} for row in both]
 
 
-def _placed_labels(plotted: _Plot, width: int) -> list[dict[str, Any]]:
+def _placed_labels(plotted: Plot, width: int) -> list[dict[str, Any]]:
     labelled = [row for row in plotted.rows if row.get("label")]
     across, down = width - _SIDE, float(_HEIGHT[width])
-    letters = 17 if width == charts.NARROW else 30
+    letters = 20 if width == charts.NARROW else 36
 
     def pixel(row: dict[str, Any]) -> tuple[float, float]:
         x = plotted.named_x.index(str(row["x"])) if plotted.named_x else row["x"]
@@ -206,13 +209,11 @@ def _placed_labels(plotted: _Plot, width: int) -> list[dict[str, Any]]:
 
 def _share(value: float, ends: tuple[float, float], log: bool) -> float:
     """How far along an axis a value lies."""
-    from math import log10
-
     low, high, value = (log10(ends[0]), log10(ends[1]), log10(value)) if log else (*ends, value)
     return (value - low) / (high - low)
 
 
-def _samples(plotted: _Plot, pixel: Any) -> list[tuple[float, float]]:
+def _samples(plotted: Plot, pixel: Any) -> list[tuple[float, float]]:
     """Pixels along all lines, and those of all points."""
     samples: list[tuple[float, float]] = []
     for name in plotted.names:

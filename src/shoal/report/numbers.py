@@ -73,6 +73,24 @@ def column(values: Sequence[float | int | str | None], digits: int = 4) -> list[
     return [_cell(value, decimals, value in own) for value in values]
 
 
+def aligned(values: Sequence[float | int], digits: int) -> list[str]:
+    """Write numbers with the same decimals, by the largest of them; zero is "0".
+
+    Args:
+        values: finite numbers.
+        digits: significant digits of the largest.
+
+    Example:
+        >>> aligned([0.937, 0.00004, 0], 2), aligned([12, 3], 3)
+        (['0.94', '0.00', '0'], ['12', '3'])
+    """
+    largest = max((abs(value) for value in values if value), default=1)
+    if all(isinstance(value, int) for value in values) or not _SMALL <= largest < _LARGE:
+        return [number(value, digits) for value in values]
+    decimals = max(0, digits - 1 - _magnitude(largest))
+    return [_fixed(value, decimals) if value else "0" for value in values]
+
+
 def spread(effect: float, low: float, high: float) -> tuple[str, str, str]:
     """Write an effect and its interval's ends with two digits of the interval's width, and no more.
 
@@ -95,7 +113,8 @@ def spread(effect: float, low: float, high: float) -> tuple[str, str, str]:
     digits = max(1, _magnitude(largest) - _magnitude(width) + 2)
     if not _SMALL <= largest < _LARGE:
         return number(effect, digits), number(low, digits), number(high, digits)
-    decimals = max(0, 1 - _magnitude(width))
+    most = max(0, 1 - _magnitude(width))
+    decimals = max(_decimals_used(value, most) for value in (effect, low, high))
     return _fixed(effect, decimals), _fixed(low, decimals), _fixed(high, decimals)
 
 

@@ -8,7 +8,7 @@ Example:
     >>> from shoal.studies.result import Picture
     >>> rows = tuple({"x": x, "y": x * x, "series": "square"} for x in range(4))
     >>> drawing = draw(Picture(id="squares", title="Squares", kind="lines", rows=rows, x="x", y="x²"))
-    >>> drawing.wide[:25], drawing.description
+    >>> drawing.wide.svg[:25], drawing.description
     ('<svg width="680" height="3', 'Line chart of x² against x. square: from 0 at 0 to 9 at 3.')
 """
 
@@ -18,7 +18,7 @@ from functools import partial
 from typing import Any
 
 from shoal.report import bars, charts, heatmap, lines
-from shoal.report.charts import Key
+from shoal.report.charts import Key, Plate
 from shoal.report.gallery import Group, gallery_groups
 from shoal.report.numbers import number
 from shoal.studies.result import Picture
@@ -29,8 +29,8 @@ class Drawing:
     """A picture, ready for the page.
 
     Args:
-        wide: SVG for a desktop and for print; empty for a gallery, or where nothing can be drawn.
-        narrow: SVG for a phone.
+        wide: the chart for a desktop and for print; None for a gallery, or where nothing can be drawn.
+        narrow: the chart for a phone.
         legend: names and looks of the series; empty for a single one.
         ends: lowest and highest value of a heatmap, as text.
         groups: images of a gallery.
@@ -38,8 +38,8 @@ class Drawing:
         left_out: rows that could not be drawn: no number, or not positive on a logarithmic axis.
     """
 
-    wide: str = ""
-    narrow: str = ""
+    wide: Plate | None = None
+    narrow: Plate | None = None
     legend: tuple[Key, ...] = ()
     ends: tuple[str, str] | None = None
     groups: tuple[Group, ...] = ()
@@ -72,17 +72,13 @@ def _lines(picture: Picture, prefix: str) -> Drawing:
     plotted = lines.plot(picture.rows, log_x=picture.log_x, log_y=picture.log_y)
     if plotted is None:
         return _empty(picture)
-    wide, narrow = _both(lines.draw_lines, plotted, prefix)
-    shown = sum(
-        charts.usable(row.get("y"), picture.log_y) and (bool(plotted.named_x) or charts.usable(row.get("x"), picture.log_x))
-        for row in picture.rows
-    )
+    wide, narrow = _plates(picture, partial(lines.draw_lines, plotted), prefix)
     return Drawing(
         wide=wide,
         narrow=narrow,
         legend=lines.keys(plotted),
         description=_describe("Line chart", picture, plotted.names, plotted.rows),
-        left_out=len(picture.rows) - shown,
+        left_out=len(picture.rows) - plotted.usable,
     )
 
 
@@ -90,7 +86,7 @@ def _bars(picture: Picture, prefix: str) -> Drawing:
     stacked = bars.stack(picture.rows, log=picture.log_y)
     if stacked is None:
         return _empty(picture)
-    wide, narrow = _both(bars.draw_bars, stacked, prefix)
+    wide, narrow = _plates(picture, partial(bars.draw_bars, stacked), prefix, partial(bars.lies, stacked))
     head = f"Bar chart of {_of(picture)}."
     values = (f"{_named(row)} {number(row['y'])}" for row in stacked.rows[:100])
     return Drawing(
@@ -106,7 +102,7 @@ def _heatmap(picture: Picture, prefix: str) -> Drawing:
     cells = heatmap.grid(picture.rows)
     if cells is None:
         return _empty(picture)
-    wide, narrow = _both(heatmap.draw_heatmap, cells, prefix)
+    wide, narrow = _plates(picture, partial(heatmap.draw_heatmap, cells), prefix)
     ends = number(cells.low), number(cells.high)
     highest = max(cells.rows, key=lambda row: row["value"])
     return Drawing(
@@ -127,9 +123,14 @@ def _empty(picture: Picture) -> Drawing:
     return Drawing(description="Nothing to draw: no row holds a number.", left_out=len(picture.rows))
 
 
-def _both(drawer: Callable[..., str], data: Any, prefix: str) -> tuple[str, str]:
-    at = partial(drawer, data)
-    return at(width=charts.WIDE, prefix=f"{prefix}-w"), at(width=charts.NARROW, prefix=f"{prefix}-n")
+def _plates(
+    picture: Picture, drawer: Callable[..., str], prefix: str, turned: Callable[[int], bool] = lambda _: False
+) -> tuple[Plate, Plate]:
+    """Draw at both widths; where the axes are `turned`, so are their titles."""
+    titles = {False: (picture.y, picture.x), True: (picture.x, picture.y)}
+    wide = Plate(drawer(width=charts.WIDE, prefix=f"{prefix}-w"), *titles[turned(charts.WIDE)])
+    narrow = Plate(drawer(width=charts.NARROW, prefix=f"{prefix}-n"), *titles[turned(charts.NARROW)])
+    return wide, narrow
 
 
 def _of(picture: Picture) -> str:

@@ -3,7 +3,7 @@
 The templates hold no logic beyond "if there is any": what can be decided is decided here, where it can be tested.
 """
 
-import math
+import itertools
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -102,9 +102,7 @@ class StudyView:
 
 def study_views(results: Sequence[Result]) -> tuple[StudyView, ...]:
     """Prepare results for the page; a study that occurs twice gets two anchors."""
-    anchors: list[str] = []
-    for result in results:
-        anchors.append(_unused(slug(result.study), anchors))
+    anchors = _unique([slug(result.study) for result in results])
     return tuple(_study(result, anchor) for result, anchor in zip(results, anchors, strict=True))
 
 
@@ -151,7 +149,7 @@ def table_view(table: Table, anchor: str) -> TableView:
 
 
 def _study(result: Result, anchor: str) -> StudyView:
-    claims = tuple(_claim(claim, f"{anchor}-claim-{slug(claim.id)}") for claim in result.claims)
+    claims = tuple(_claim(*pair) for pair in _anchored(result.claims, f"{anchor}-claim"))
     seconds = {name: value for name, value in result.seconds.items() if value is not None}
     total = sum(seconds.values())
     return StudyView(
@@ -159,8 +157,8 @@ def _study(result: Result, anchor: str) -> StudyView:
         result=result,
         claims=claims,
         by_verdict={verdict: tuple(claim for claim in claims if claim.verdict == verdict) for verdict in VERDICTS},
-        figures=tuple(_figure(picture, f"{anchor}-figure-{slug(picture.id)}") for picture in result.pictures),
-        tables=tuple(table_view(table, f"{anchor}-table-{slug(table.id)}") for table in result.tables),
+        figures=tuple(_figure(*pair) for pair in _anchored(result.pictures, f"{anchor}-figure")),
+        tables=tuple(table_view(*pair) for pair in _anchored(result.tables, f"{anchor}-table")),
         environment=facts(result.environment),
         data=facts(result.data),
         settings=facts(result.settings),
@@ -225,8 +223,15 @@ def _spaced(name: object) -> str:
     return str(name).replace("_", " ")
 
 
-def _unused(anchor: str, taken: Sequence[str]) -> str:
-    """The anchor itself, or with the first number that makes it new."""
-    if anchor not in taken:
-        return anchor
-    return next(f"{anchor}-{i}" for i in range(2, len(taken) + 3) if f"{anchor}-{i}" not in taken)
+def _anchored(items: Sequence[Any], prefix: str) -> list[tuple[Any, str]]:
+    """Items that have an id, each with an anchor of its own."""
+    return list(zip(items, _unique([f"{prefix}-{slug(item.id)}" for item in items]), strict=True))
+
+
+def _unique(anchors: Sequence[str]) -> list[str]:
+    """The anchors in order, each with the first number that makes it new where it is not."""
+    result: list[str] = []
+    for anchor in anchors:
+        tries = itertools.chain([anchor], (f"{anchor}-{i}" for i in itertools.count(2)))
+        result.append(next(name for name in tries if name not in result))
+    return result
