@@ -17,6 +17,9 @@ ROOMS = {
     "shoal.engine": "Batches Data FitConfig History Interrupted Objective Precision Progress RunFolder Silent World "
     "as_batches choose_device choose_precision choose_progress classification describe_environment evaluate fit "
     "in_order latest_checkpoint load_checkpoint precision_named save_checkpoint seed_everything stream",
+    "shoal.nets": "BasicBlock Bottleneck ModelConfig ResNet create_model list_models load_model register_model "
+    "save_model unregister_model",
+    "shoal.report": "Drawing draw render write_report",
     "shoal.exits": "Confidence EarlyExit Entropy ExitOutputs ExitResult FrontierRow Policy choose_policy exit_outputs "
     "fit_exits frontier joint_objective policy_path",
 }
@@ -39,7 +42,7 @@ def test_arguments_of_the_contract() -> None:
     assert [field.name for field in dataclasses.fields(ExitResult)] == ["logits", "exit_index", "macs"]
     assert list(inspect.signature(fit_exits).parameters)[:4] == ["net", "train", "validation", "mode"]
     assert list(inspect.signature(frontier).parameters)[:2] == ["net", "data"]
-    assert list(inspect.signature(count_macs).parameters) == ["model", "inputs"]
+    assert list(inspect.signature(count_macs).parameters)[:2] == ["model", "inputs"]
     assert list(inspect.signature(record).parameters)[:2] == ["model", "layers"]
 
 

@@ -8,10 +8,11 @@ until a command runs.
 import dataclasses
 import os
 import sys
+import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import cyclopts
 from cyclopts import App, Parameter
@@ -220,18 +221,34 @@ def _config_files(words: list[str]) -> tuple[list[str], list[Path]]:
     """Take `--config FILE` out of the words; without it, ./shoal.toml counts where it exists."""
     if "--config" not in words:
         here = Path("shoal.toml")
-        return words, [here] if here.exists() else []
+        return words, [_checked(here)] if here.exists() else []
     place = words.index("--config")
     if place + 1 >= len(words) or not Path(words[place + 1]).is_file():
         got = words[place + 1] if place + 1 < len(words) else "nothing"
         raise wrong("--config", expected="a TOML file", got=got)
-    return words[:place] + words[place + 2 :], [Path(words[place + 1])]
+    return words[:place] + words[place + 2 :], [_checked(Path(words[place + 1]))]
+
+
+def _checked(file: Path) -> Path:
+    """Refuse a settings file that is no TOML or holds a key that no command knows."""
+    try:
+        settings = tomllib.loads(file.read_text())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+        raise wrong(f"settings file {file}", expected="TOML", got=error) from None
+    for key in settings:
+        if key.replace("-", "_") not in _setting_names():
+            raise unknown_name(f"setting in {file}", key, _setting_names())
+    return file
+
+
+def _setting_names() -> set[str]:
+    named = {field.name for settings in (ExitsConfig, Notebook) for field in dataclasses.fields(settings)}
+    return named | {"run", "json", "output"}
 
 
 def _check_environment() -> None:
     """A misspelt variable would be ignored silently; name it instead."""
-    names = {f.name for cls in (ExitsConfig, Notebook) for f in dataclasses.fields(cls)} | {"run", "json", "output"}
-    known = {f"SHOAL_{name.upper()}" for name in names} | _OWN_VARIABLES
+    known = {f"SHOAL_{name.upper()}" for name in _setting_names()} | _OWN_VARIABLES
     for variable in os.environ:
         if variable.startswith("SHOAL_") and variable not in known:
             raise unknown_name("environment variable", variable, known)

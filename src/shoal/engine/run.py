@@ -133,7 +133,7 @@ class RunFolder:
 
 def _first_difference(one: dict[str, Any], other: dict[str, Any], prefix: str = "") -> str:
     """The first setting of `one` that `other` has otherwise, as "name = value"."""
-    for key in sorted({*one, *other}):
+    for key in [*one, *(key for key in other if key not in one)]:
         mine, theirs = one.get(key), other.get(key)
         if isinstance(mine, dict) and isinstance(theirs, dict) and mine != theirs:
             return _first_difference(mine, theirs, f"{prefix}{key}.")
