@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from shoal.errors import InputError, ShoalError
-from shoal.measure import record
+from shoal.measure import Recording, record
 
 
 def small_net() -> nn.Sequential:
@@ -122,11 +122,18 @@ def test_an_lstm_gives_its_sequence():
 
 def test_hooks_go_when_the_body_raises_and_a_failed_pass_leaves_no_rows():
     net = small_net()
-    with pytest.raises(RuntimeError), record(net, ["0", "3"]) as recording:
-        net(torch.randn(2, 3, 8, 8))
-        net(torch.randn(2, 3, 9, 9))  # fails in layer 3, after layer 0 has run
+    kept: list[Recording] = []
+
+    def run() -> None:
+        with record(net, ["0", "3"]) as recording:
+            kept.append(recording)
+            net(torch.randn(2, 3, 8, 8))
+            net(torch.randn(2, 3, 9, 9))  # fails in layer 3, after layer 0 has run
+
+    with pytest.raises(RuntimeError):
+        run()
     assert no_hooks_left(net)
-    assert len(recording["0"]) == len(recording["3"]) == 2
+    assert len(kept[0]["0"]) == len(kept[0]["3"]) == 2
 
 
 def test_a_part_that_is_called_alone_is_recorded_too_also_after_a_failed_pass():

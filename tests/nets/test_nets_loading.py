@@ -88,5 +88,5 @@ def test_every_wrong_name_is_explained(source: str, error: type[ShoalError], mes
 
 def test_a_folder_with_a_colon_is_a_folder(tmp_path: Path):
     (tmp_path / "math:pi").mkdir()
-    with pytest.raises(InputError, match="got no model.json"):
+    with pytest.raises(InputError, match=r"got no model\.json"):
         load_model("math:pi")

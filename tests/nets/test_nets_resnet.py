@@ -146,13 +146,14 @@ def test_convolutions_start_as_he_et_al_say():
     for name, module in net.named_modules():
         if isinstance(module, nn.Conv2d) and module.weight.numel() > 10000:
             fan_out = module.out_channels * math.prod(module.kernel_size)
-            assert float(module.weight.std()) == pytest.approx(math.sqrt(2 / fan_out), rel=0.03), name
+            assert float(module.weight.detach().std()) == pytest.approx(math.sqrt(2 / fan_out), rel=0.03), name
 
 
 @pytest.mark.parametrize("name", ["cifar_resnet18", "cifar_resnet50"])
 def test_zero_init_residual_starts_blocks_as_their_shortcut(name: str):
     net = create_model(name, width=4, zero_init_residual=True).eval()
-    x = torch.randn(2, net.get_submodule("layer1.1.conv1").in_channels, 8, 8).relu()
+    channels = 4 if name == "cifar_resnet18" else 16
+    x = torch.randn(2, channels, 8, 8).relu()
     assert torch.equal(net.get_submodule("layer1.1")(x), x)
     plain = create_model(name, width=4).eval()
     assert not torch.equal(plain.get_submodule("layer1.1")(x), x)
@@ -166,12 +167,14 @@ def test_hooks_see_every_module_once_and_relu_is_the_blocks_output(name: str):
         module.register_forward_hook(lambda _m, _i, out, layer=layer: seen.setdefault(layer, []).append(out))
     copies: dict[str, Tensor] = {}
     for layer in ("bn1", "layer1.0.bn1", "layer1.0.bn2"):
-        net.get_submodule(layer).register_forward_hook(
-            lambda _m, _i, out, layer=layer: copies.update({layer: out.clone()})
-        )
+
+        def copy(_module: nn.Module, _inputs: object, output: Tensor, layer: str = layer) -> None:
+            copies[layer] = output.clone()
+
+        net.get_submodule(layer).register_forward_hook(copy)
     net(torch.randn(2, 3, 32, 32))
     assert set(seen) == {layer for layer, _ in net.named_modules()}
     assert {len(outputs) for outputs in seen.values()} == {1}
     assert torch.equal(seen["layer1.0.relu"][0], seen["layer1.0"][0])
-    for layer, copy in copies.items():  # nothing later worked in place on what a hook was given
-        assert torch.equal(seen[layer][0], copy)
+    for layer, copied in copies.items():  # nothing later worked in place on what a hook was given
+        assert torch.equal(seen[layer][0], copied)

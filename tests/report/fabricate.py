@@ -74,7 +74,13 @@ def fabricate(study: str = "exits") -> Result:
         claims=_claims(),
         tables=(_per_exit(), _comparison()),
         pictures=(_losses(), _frontier(), _times(), _exits_taken(), _shares(), _confusions(), _gallery()),
-        seconds={"load": 0.84, "train_the_plain_network": 118.2, "train_with_exits": 131.7, "calibrate": 3.1, "test": 9.6},
+        seconds={
+            "load": 0.84,
+            "train_the_plain_network": 118.2,
+            "train_with_exits": 131.7,
+            "calibrate": 3.1,
+            "test": 9.6,
+        },
         notes={
             "who": "A. Student, with B. Neighbour",
             "resources": "one laptop-class machine with 2 cores; the CIFAR-10 binary release",
@@ -170,7 +176,13 @@ def _frontier() -> Picture:
         accuracy = 93.75 - 31 * math.exp(-(macs - 55) / 62)
         rows.append({"x": macs, "y": accuracy, "series": "early exit", "low": accuracy - 0.5, "high": accuracy + 0.5})
     rows += [
-        {"x": 231.4, "y": 93.58, "series": "operating point", "mark": "point", "label": "calibrated: 93.58 % at 231 MMACs"},
+        {
+            "x": 231.4,
+            "y": 93.58,
+            "series": "operating point",
+            "mark": "point",
+            "label": "calibrated: 93.58 % at 231 MMACs",
+        },
         {"x": 557.1, "y": 93.71, "series": "plain network", "mark": "point", "label": "ResNet-18, plain"},
         {"x": 36.1, "y": 84.2, "series": "narrower networks", "mark": "point", "label": "width 16"},
         {"x": 140.9, "y": 90.6, "series": "narrower networks", "mark": "point", "label": "width 32"},
@@ -235,7 +247,9 @@ def _gallery() -> Picture:
     for group, noise in (("Leave at the first exit", 10), ("Go to the very end", 70)):
         for i in range(12):
             name = CLASSES[(i * 3) % 10]
-            rows.append({"image": tiny_png(i, noise), "caption": f"{name}, {0.99 - 0.004 * i * noise / 10:.2f}", "group": group})
+            rows.append(
+                {"image": tiny_png(i, noise), "caption": f"{name}, {0.99 - 0.004 * i * noise / 10:.2f}", "group": group}
+            )
     return Picture(
         id="first_and_last", title="Images that leave first and last", kind="gallery", rows=tuple(rows),
         note="The answer and its confidence stand below each image.",
@@ -270,7 +284,16 @@ def _comparison() -> Table:
     return Table(
         id="comparison",
         title="The plain network and the early-exit network",
-        columns=("network", "accuracy, %", "MACs an image", "ms, batch 1", "ms, batch 128", "parameters", "heads' share", "p"),
+        columns=(
+            "network",
+            "accuracy, %",
+            "MACs an image",
+            "ms, batch 1",
+            "ms, batch 128",
+            "parameters",
+            "heads' share",
+            "p",
+        ),
         rows=(
             ("ResNet-18, plain", 93.71, 557100000, 10.4, 3.31, 11173962, None, None),
             ("ResNet-18, seven exits, calibrated", 93.58, 231400000, 5.05, 2.18, 11183450, 0.0000138, 3.1e-9),

@@ -34,6 +34,7 @@ from shoal.engine.schedule import Pace, rate_at
 from shoal.errors import wrong
 
 State = dict[str, Any]
+FEWEST_ROWS = 12  # of a history: a run of less than an epoch has a curve too
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,8 +94,8 @@ class History:
     """What a fit measured.
 
     Attributes:
-        rows: one per epoch (and one at the end): step, epoch, progress, learning_rate, train_loss, train_accuracy,
-            validation_loss, validation_accuracy (where there is validation), seconds.
+        rows: one per epoch, at least 12 a run, and one at the end: step, epoch, progress, learning_rate,
+            train_loss, train_accuracy, validation_loss, validation_accuracy (where there is validation), seconds.
         precision: the precision that was used.
         seconds: time spent, over all resumptions.
     """
@@ -122,7 +123,8 @@ def fit(
         batches: see `shoal.engine.batches.as_batches`.
         config: how to train.
         objective: what to minimise; cross-entropy of logits unless given.
-        validate: called as validate(model, precision, device) after every epoch; returns {"loss", "accuracy"}.
+        validate: called as validate(model, precision, device) for every row of the history; returns
+            {"loss", "accuracy"}.
         run: folder for checkpoints and metrics; a run that is there goes on where it stopped.
         part: name of this training within the run.
         progress: told how it goes.
@@ -187,8 +189,8 @@ class _Loop:
         with StopRequests() as stop:
             while not self.done:
                 self._step()
-                if self._epoch_ended() or self.pace.finished:
-                    self._end_epoch()
+                if self._row_is_due():
+                    self._add_row()
                 self.done = self.done or self.pace.finished
                 overdue = time.monotonic() - self.saved_at >= self.config.checkpoint_seconds
                 if self.run and (stop.asked or self.done or overdue):
@@ -232,10 +234,13 @@ class _Loop:
         self.sums["correct"] += float(counts.get("correct", 0))
         return loss
 
-    def _epoch_ended(self) -> bool:
-        return self.pace.step % self.batches.steps_per_epoch == 0
+    def _row_is_due(self) -> bool:
+        """After every epoch and at the end, and often enough for a curve where epochs are few."""
+        last = self.history.rows[-1]["progress"] if self.history.rows else 0.0
+        waited = self.pace.progress - last >= 1 / FEWEST_ROWS
+        return waited or self.pace.step % self.batches.steps_per_epoch == 0 or self.pace.finished
 
-    def _end_epoch(self) -> None:
+    def _add_row(self) -> None:
         """Add a row to the history, and stop early where validation asks for it."""
         pace, sums = self.pace, self.sums
         row: dict[str, Any] = {

@@ -28,7 +28,9 @@ class ImageHead(nn.Module):
     def forward(self, features: Float[Tensor, "b channels height width"]) -> Float[Tensor, "b classes"]:
         """Return the logits."""
         quadrants = F.adaptive_avg_pool2d(features, 2).flatten(1)  # [b, 4 * channels]
-        return self.linear(torch.cat([quadrants, features.amax((2, 3))], 1))
+        # adaptive_max_pool2d, not amax: with bfloat16 in channels_last it is ten times faster on a CPU
+        largest = F.adaptive_max_pool2d(features, 1).flatten(1)  # [b, channels]
+        return self.linear(torch.cat([quadrants, largest], 1))
 
 
 class TokenHead(nn.Module):

@@ -74,7 +74,7 @@ def standard_error(values: Num[Tensor, "n"]) -> float:
         0.6454...
     """
     _check_rows(len(values))
-    return float(values.double().std()) / math.sqrt(len(values))
+    return float(values.detach().double().std()) / math.sqrt(len(values))
 
 
 def mean_interval(values: Num[Tensor, "n"], *, confidence: float = 0.95) -> Interval:
@@ -98,7 +98,7 @@ def mean_interval(values: Num[Tensor, "n"], *, confidence: float = 0.95) -> Inte
 
     _check_confidence(confidence)
     reach = float(stdtrit(len(values) - 1, (1 + confidence) / 2)) * standard_error(values)
-    mean = float(values.double().mean())
+    mean = float(values.detach().double().mean())
     return Interval(mean, mean - reach, mean + reach, confidence)
 
 
@@ -171,7 +171,7 @@ def bootstrap_interval(
 
     Source: Efron & Tibshirani 1993, "An introduction to the bootstrap", chapter 13.
     """
-    columns = (values,) if isinstance(values, Tensor) else tuple(values)
+    columns = [column.detach() for column in ((values,) if isinstance(values, Tensor) else values)]
     _check_confidence(confidence)
     if resamples < 1:
         raise wrong("resamples", expected="a whole number >= 1", got=resamples)

@@ -84,7 +84,7 @@ def _find(module: ModuleType, attribute: str, source: str) -> Any:
     found: Any = module
     for part in attribute.split("."):
         if not hasattr(found, part):
-            known = [name for name, value in vars(found).items() if callable(value) and not name.startswith("_")]
+            known = [name for name in dir(found) if not name.startswith("_") and callable(getattr(found, name, None))]
             raise unknown_name(f"function in {source.partition(':')[0]}", attribute, known)
         found = getattr(found, part)
     return found

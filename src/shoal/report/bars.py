@@ -14,7 +14,7 @@ from shoal.report.numbers import column
 
 _HEIGHT = {charts.WIDE: 260, charts.NARROW: 220}  # of standing bars
 _LETTERS = {charts.WIDE: 30, charts.NARROW: 15}  # in a line of a lying bar's name
-_VALUES = 24  # bars: more of them than this carry no values
+_SIDE = 40  # px that the numbers of the y axis take, roughly
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +33,7 @@ def stack(rows: Sequence[dict[str, Any]], *, log: bool) -> Bars | None:
     parts = charts.distinct(str(row.get("series") or "") for row in rows)
     log = log and len(parts) == 1
     kept = [
-        {**row, "x": str(row.get("x")), "series": str(row.get("series") or ""), "y": row["y"]}
+        charts.known(row, "y", "low", "high") | {"x": str(row.get("x")), "series": str(row.get("series") or "")}
         for row in rows
         if charts.usable(row.get("y"), log)
     ]
@@ -69,17 +69,26 @@ def draw_bars(bars: Bars, *, width: int, prefix: str) -> str:
 
     lying = lies(bars, width)
     labels = charts.short_labels(bars.names, _LETTERS[width] if lying else max(map(len, bars.names)))
-    rows = [{**row, "x": labels[row["x"]], "value": text} for row, text in zip(bars.rows, _values(bars), strict=True)]
-    layers = [layer for layer in _layers(alt, bars, rows, list(labels.values()), lying, width) if layer]
-    lines = max(label.count("\n") for label in labels.values()) + 1
-    height = len(labels) * max(24, 13 * lines + 7) if lying else _HEIGHT[width]
+    rows = [
+        {**row, "x": labels[row["x"]], "value": text} for row, text in zip(bars.rows, _values(bars, width), strict=True)
+    ]
+    step = max(24, 13 * max(label.count("\n") + 1 for label in labels.values()) + 6)  # px a lying bar
+    layers = [layer for layer in _layers(alt, bars, rows, list(labels.values()), step if lying else 0, width) if layer]
+    height = len(labels) * step if lying else _HEIGHT[width]
     size = alt.AutoSizeParams(type="fit-x", contains="padding")
     return charts.to_svg(alt.layer(*layers).properties(width=width, height=height, autosize=size), prefix=prefix)
 
 
 def lies(bars: Bars, width: int) -> bool:
-    """Whether the bars lie down at this width, as their names would not fit side by side."""
-    return max(map(len, bars.names)) * charts.LETTER + 8 > (width - 40) / len(bars.names)
+    """Whether the bars lie down at this width: their names would not fit side by side, and are not numbers."""
+    if all(name.isdecimal() for name in bars.names) and len(bars.names) < width / 4:
+        return False
+    return max(map(len, bars.names)) * charts.LETTER + 8 > _standing_step(bars.names, width)
+
+
+def _standing_step(names: Sequence[str], width: int) -> float:
+    """Pixels from one standing bar to the next."""
+    return (width - _SIDE) / len(names)
 
 
 def _heights(rows: list[dict[str, Any]]) -> list[float]:
@@ -91,14 +100,17 @@ def _heights(rows: list[dict[str, Any]]) -> list[float]:
     return ends
 
 
-def _values(bars: Bars) -> list[str]:
-    """What is written at the end of each bar."""
-    if len(bars.parts) > 1 or len(bars.names) > _VALUES:
-        return [""] * len(bars.rows)
-    return column([row["y"] for row in bars.rows])
+def _values(bars: Bars, width: int) -> list[str]:
+    """What is written at the end of each bar: its value, or nothing where there is no room."""
+    texts = column([row["y"] for row in bars.rows])
+    fitting = lies(bars, width) or max(map(len, texts)) * charts.LETTER <= _standing_step(bars.names, width)
+    return texts if fitting and len(bars.parts) == 1 else [""] * len(texts)
 
 
-def _layers(alt: Any, bars: Bars, rows: list[dict[str, Any]], names: list[str], lying: bool, width: int) -> list[Any]:
+def _layers(alt: Any, bars: Bars, rows: list[dict[str, Any]], names: list[str], step: int, width: int) -> list[Any]:
+    """Bars, whiskers and values; bars lie down where they have a `step`, in pixels."""
+    lying = step > 0
+    thick = {"height": min(26, round(0.7 * step))} if lying else {"width": min(64, _standing_step(names, width) * 0.6)}
     place, extent = (alt.Y, alt.X) if lying else (alt.X, alt.Y)
     along, across, second = ("x", "y", "x2") if lying else ("y", "x", "y2")
     low, high = bars.range
@@ -106,12 +118,13 @@ def _layers(alt: Any, bars: Bars, rows: list[dict[str, Any]], names: list[str], 
     scale = alt.Scale(type="log" if bars.log else "linear", domain=[low, high], nice=False)
     ticks = charts.axis((low, high), log=bars.log, narrow=width == charts.NARROW, grid=True)
     split = charts.split_labels(names, upright=lying)
-    axis = alt.Axis(title=None, grid=False, ticks=False, labelAngle=0, domain=not lying, labelOverlap=not lying, **split)
+    axis = alt.Axis(
+        title=None, grid=False, ticks=False, labelAngle=0, domain=not lying, labelOverlap=not lying, **split
+    )
     band = place("x:N", sort=names, scale=alt.Scale(paddingInner=0.3 if lying else 0.45, paddingOuter=0.2), axis=axis)
     numeric = alt.Axis(**ticks, domain=False, ticks=False)
     colors = [charts.ramp_color(i, len(bars.parts)) for i in range(len(bars.parts))]
     single = len(bars.parts) == 1
-    thick = {"height": 17} if lying else {}
     fill = alt.Fill(
         "series:N",
         scale=alt.Scale(domain=bars.parts, range=["var(--bar)"] if single else colors),
@@ -130,17 +143,18 @@ def _layers(alt: Any, bars: Bars, rows: list[dict[str, Any]], names: list[str], 
         alt.Chart(alt.Data(values=whiskers)).mark_rule(strokeWidth=1.5, stroke=charts.INK).encode(**ends)
         if whiskers
         else None,
-        _value_texts(alt, rows, band, extent, scale, numeric, lying),
+        _value_texts(alt, rows, band, extent, scale, numeric, lying, bars.log),
     ]
 
 
 def _value_texts(
-    alt: Any, rows: list[dict[str, Any]], band: Any, extent: Any, scale: Any, numeric: Any, lying: bool
+    alt: Any, rows: list[dict[str, Any]], band: Any, extent: Any, scale: Any, numeric: Any, lying: bool, log: bool
 ) -> Any:
     """The values beyond the ends of the bars and of their whiskers."""
-    ended = [{**row, "end": max(row["y"], row["high"]) if charts.usable(row.get("high")) else row["y"]} for row in rows]
+    ended = [{**row, "end": max([row["y"], row.get("high", row["y"]), *floor])} for row in rows]
     if not any(row["value"] for row in rows):
         return None
+    floor = [] if log else [0.0]  # beyond the end of a bar that hangs down there may be no room
     style = {"dx": 6, "align": "left"} if lying else {"dy": -8, "align": "center"}
     text = alt.Chart(alt.Data(values=ended)).mark_text(
         fontSize=charts.FONT, fill=charts.INK, baseline="middle", **style

@@ -7,7 +7,7 @@ that they wrap on a phone. altair is imported when the first chart is drawn.
 
 import math
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -107,6 +107,11 @@ def usable(value: Any, log: bool = False) -> bool:
     return value > 0 or not log
 
 
+def known(row: Mapping[str, Any], *keys: str) -> dict[str, Any]:
+    """Those of a row's entries that a chart can use: text, and finite numbers."""
+    return {key: row[key] for key in keys if isinstance(row.get(key), str) or usable(row.get(key))}
+
+
 def domain(values: Sequence[float], *, log: bool, zero: bool = False) -> tuple[float, float]:
     """Range of an axis: the values with a little air, from zero where they come near it (or `zero` asks for it)."""
     low, high = min(values), max(values)
@@ -133,13 +138,19 @@ def log_ticks(low: float, high: float, most: int) -> list[float]:
 
 
 def axis(values: Sequence[float], *, log: bool, narrow: bool, grid: bool, ticks: int = 5) -> dict[str, Any]:
-    """Settings of a numeric axis: few ticks, numbers in a form that suits their size."""
+    """Settings of a numeric axis over a range: few ticks, numbers in a form that suits their size."""
     largest = max((abs(value) for value in values), default=0.0)
     smallest = min((abs(value) for value in values if value), default=1.0)
-    form = "~s" if largest >= 1e5 else "~e" if largest < 1e-3 or (log and smallest < 1e-3) else ",.6~g"
     count = max(3, ticks - 1) if narrow else ticks
-    chosen = {"values": log_ticks(min(values), max(values), count + 2)} if log else {"tickCount": count}
-    return {"title": None, "grid": grid, "format": form, **chosen}
+    settings: dict[str, Any] = {"title": None, "grid": grid}
+    settings |= {"values": log_ticks(min(values), max(values), count + 2)} if log else {"tickCount": count}
+    if largest < 1e-3 or (log and smallest < 1e-3):
+        settings["format"] = "~e"
+    elif largest >= 1e5:
+        settings["format"] = "~s"
+    elif log:
+        settings["format"] = ",.6~g"
+    return settings
 
 
 def to_svg(chart: Any, *, prefix: str) -> str:
@@ -168,6 +179,13 @@ def to_svg(chart: Any, *, prefix: str) -> str:
             "ticks": False,
             "labelSeparation": 6,
         },
-        axisX={"domain": True, "domainColor": MUTED, "ticks": True, "tickColor": MUTED, "tickSize": 4, "labelPadding": 3},
+        axisX={
+            "domain": True,
+            "domainColor": MUTED,
+            "ticks": True,
+            "tickColor": MUTED,
+            "tickSize": 4,
+            "labelPadding": 3,
+        },
     )
     return inline_svg(vl_convert.vegalite_to_svg(styled.to_dict()), prefix)

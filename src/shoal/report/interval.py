@@ -79,6 +79,4 @@ def needs(claim: Claim) -> str:
 
 def _words(claim: Claim) -> str:
     effect, low, high = spread(claim.effect, claim.low, claim.high)
-    return (
-        f"Effect {quantity(effect, claim.unit)}, 95 % interval from {low} to {high}; the statement needs {needs(claim)}."
-    )
+    return f"Effect {quantity(effect, claim.unit)}, 95 % interval from {low} to {high}; the statement needs {needs(claim)}."

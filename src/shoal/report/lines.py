@@ -37,7 +37,7 @@ def plot(rows: Sequence[dict[str, Any]], *, log_x: bool, log_y: bool) -> Plot | 
     """Sort out what can be drawn; None where nothing can."""
     named = any(isinstance(row.get("x"), str) for row in rows)
     kept = [
-        {**row, "series": str(row.get("series") or "")}
+        charts.known(row, "x", "y", "low", "high", "label", "mark") | {"series": str(row.get("series") or "")}
         for row in rows
         if charts.usable(row.get("y"), log_y) and (named or charts.usable(row.get("x"), log_x))
     ]
@@ -65,7 +65,12 @@ def keys(plotted: Plot) -> tuple[Key, ...]:
         return ()
     points = {row["series"] for row in plotted.rows if row["mark"] == "point"}
     return tuple(
-        Key(name, charts.series_color(i), charts.SHAPES[i % 4] if name in points else "line", tuple(charts.DASHES[i % 4]))
+        Key(
+            name,
+            charts.series_color(i),
+            charts.SHAPES[i % 4] if name in points else "line",
+            tuple(charts.DASHES[i % 4]),
+        )
         for i, name in enumerate(plotted.names)
     )
 
@@ -99,7 +104,7 @@ def _marked(rows: list[dict[str, Any]], names: list[str]) -> list[dict[str, Any]
         own = [row for row in rows if row["series"] == name]
         own = own if len(own) <= _MOST else _thinned(own)
         mark = "point" if len(own) == 1 else "line"
-        result += [{**row, "mark": row.get("mark") or mark} for row in own]
+        result += [{**row, "mark": "point" if row.get("mark") == "point" else mark} for row in own]
     return result
 
 
@@ -121,7 +126,9 @@ def _scales(alt: Any, plotted: Plot, narrow: bool) -> tuple[Any, Any]:
         axis=alt.Axis(**charts.axis(plotted.y, log=plotted.log_y, narrow=narrow, grid=True)),
     )
     if plotted.named_x:
-        labels = alt.Axis(title=None, grid=False, labelAngle=-40 if narrow else 0, labelOverlap=True)
+        room = (charts.NARROW if narrow else charts.WIDE) - _SIDE
+        fits = max(map(len, plotted.named_x)) * charts.LETTER * len(plotted.named_x) < room
+        labels = alt.Axis(title=None, grid=False, labelAngle=0 if fits else -40, labelOverlap=True)
         return alt.X("x:O", sort=plotted.named_x, scale=alt.Scale(type="point", padding=0.4), axis=labels), y
     ticks = charts.axis(plotted.x, log=plotted.log_x, narrow=narrow, grid=False, ticks=7)
     scale = alt.Scale(type=kind[plotted.log_x], domain=list(plotted.x), nice=False, zero=False)
@@ -142,7 +149,9 @@ def _shapes(alt: Any, plotted: Plot, x: Any, y: Any) -> list[Any]:
     ends = {"y": alt.Y("low:Q", scale=y["scale"], axis=y["axis"]), "y2": "high:Q", "x": x}
     return [
         _layer(alt, _with_interval(lines, plotted), lambda c: c.mark_area(opacity=0.16).encode(**ends, fill=fill)),
-        _layer(alt, _with_interval(points, plotted), lambda c: c.mark_rule(strokeWidth=1.5).encode(**ends, stroke=stroke)),
+        _layer(
+            alt, _with_interval(points, plotted), lambda c: c.mark_rule(strokeWidth=1.5).encode(**ends, stroke=stroke)
+        ),
         _layer(
             alt,
             lines,

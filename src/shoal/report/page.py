@@ -47,11 +47,15 @@ def render(results: Sequence[Result]) -> str:
         raise InputError("report: expected at least one result, got none; run a study first: shoal study exits")
     from markupsafe import Markup
 
-    return _environment().get_template("page.html").render(
-        studies=study_views(results),
-        verdicts=VERDICTS,
-        css=Markup(_style()),  # noqa: S704 - our own file
-        version=shoal.__version__,
+    return (
+        _environment()
+        .get_template("page.html")
+        .render(
+            studies=study_views(results),
+            verdicts=VERDICTS,
+            css=Markup(_style()),  # noqa: S704 - our own file
+            version=shoal.__version__,
+        )
     )
 
 

@@ -16,6 +16,16 @@ from shoal.report.pictures import Drawing, draw
 from shoal.studies.result import Claim, Picture, Result, Table, Verdict
 
 VERDICTS: tuple[Verdict, ...] = ("supported", "contradicted", "inconclusive")
+_SPELLING = {
+    "macs": "MACs",
+    "gb": "GB",
+    "mb": "MB",
+    "knn": "k-NN",
+    "qk": "QK",
+    "ov": "OV",
+    "id": "ID",
+    "lr": "learning rate",
+}
 _MOST_ROWS, _MOST_SERIES = 60, 12  # of the table behind a picture
 
 
@@ -175,7 +185,7 @@ def _claim(claim: Claim, anchor: str) -> ClaimView:
     effect, low, high = spread(claim.effect, claim.low, claim.high)
     return ClaimView(
         anchor=anchor,
-        label=_spaced(claim.id).capitalize(),
+        label=_label(claim.id),
         verdict=claim.verdict,
         sentence=claim.sentence,
         measured=claim.measured,
@@ -220,7 +230,12 @@ def _numeric(cells: Sequence[str | float | int | None]) -> bool:
 
 
 def _spaced(name: object) -> str:
-    return str(name).replace("_", " ")
+    return " ".join(_SPELLING.get(word, word) for word in str(name).replace("_", " ").split(" "))
+
+
+def _label(name: str) -> str:
+    text = _spaced(name)
+    return text[:1].upper() + text[1:]
 
 
 def _anchored(items: Sequence[Any], prefix: str) -> list[tuple[Any, str]]:

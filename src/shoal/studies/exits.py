@@ -11,14 +11,14 @@ import hashlib
 import re
 import shlex
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
-from shoal.data import FlipCrop, ImageSplits, find_best, list_datasets
+from shoal.data import FlipCrop, ImageSplits, find_best, list_datasets, stratified_sample
 from shoal.engine import (
     FitConfig,
     History,
@@ -35,6 +35,7 @@ from shoal.engine import (
     in_order,
     precision_named,
     seed_everything,
+    stream,
 )
 from shoal.engine.batches import Prepare
 from shoal.errors import wrong
@@ -155,6 +156,10 @@ def read_data(config: ExitsConfig) -> tuple[ImageSplits, dict[str, Any]]:
         config.data or None, size=size, offline=config.offline, validation=budget.validation, seed=config.seed
     )
     splits = choice.splits
+    rows = min(len(splits.test), QUICK_TEST_ROWS if config.budget == "quick" else TEST_ROWS)
+    # In a random order: a folder's images are sorted by class, and batches of one class would mislead the timing.
+    order = torch.randperm(len(splits.test), generator=stream(config.seed, "test order"))[:rows]
+    splits = replace(splits, test=splits.test.take(order))
     about = {
         "name": splits.name,
         "source": splits.source,
@@ -245,6 +250,7 @@ def train_plain(
     config: ExitsConfig, splits: ImageSplits, run: RunFolder | None, progress: Progress
 ) -> tuple[nn.Module, History]:
     """The plain network: trained for the budget's minutes."""
+    watched = BUDGETS[config.budget].watched
     model = create_backbone(config, splits)
     train, validation = splits.train.pair, splits.validation.pair
     if BUDGETS[config.budget].plain_trains_on_all:
@@ -253,7 +259,7 @@ def train_plain(
 
     def validate(model: nn.Module, precision: Precision, device: torch.device) -> dict[str, float]:
         assert validation is not None
-        rows = validation[0][:2500], validation[1][:2500]
+        rows = stratified_sample(splits.validation, min(watched, len(splits.validation))).pair
         options: dict[str, Any] = {"precision": precision, "device": device, "prepare": splits.normalise}
         return evaluate(model, rows, classification(), **options)
 
@@ -276,7 +282,8 @@ def train_early(
     channels, height, width = splits.shape
     example = torch.zeros(2, channels, height, width)
     early = EarlyExit(create_backbone(config, splits), config.at, len(splits.classes), example=example)
-    validation = splits.validation.pair[0][:2500], splits.validation.pair[1][:2500]
+    watched = BUDGETS[config.budget].watched
+    validation = stratified_sample(splits.validation, min(watched, len(splits.validation))).pair
     history = fit_exits(
         early,
         splits.train.pair,
@@ -307,8 +314,7 @@ def measure(
     seen = exit_outputs(early, splits.validation.pair, **options)
     policy = choose_policy(seen, Confidence, max_accuracy_drop=config.max_accuracy_drop)
     path = policy_path(seen, Confidence)
-    rows = min(len(splits.test), QUICK_TEST_ROWS if config.budget == "quick" else TEST_ROWS)
-    test = splits.test.images[:rows], splits.test.labels[:rows]
+    test = splits.test.pair
     outputs = exit_outputs(early, test, **options)
     plain_logits = logits_of_plain(plain, test, **options)
     sample = splits.normalise(test[0][:512])

@@ -107,7 +107,7 @@ def saves_time(m: Measured) -> Claim:
         id="saves_time",
         sentence="MACs that are saved are time that is saved: "
         f"the speed-up is at least {FAIR_SPEED:.0%} of the ratio of MACs.",
-        measured=f"{m.speed_ups.double().median():.2f} times faster at batch {m.batch_size} "
+        measured=f"{m.speed_ups.double().median():.2f} times as fast at batch {m.batch_size} "
         f"for {saving:.2f} times fewer MACs (median of {len(m.speed_ups)} paired timings).",
         effect=interval.value,
         low=interval.low,

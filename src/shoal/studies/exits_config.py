@@ -54,18 +54,27 @@ class ExitsConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class Budgeted:
-    """What a budget means."""
+    """What a budget means.
+
+    Args:
+        width: channels of the network's first layer.
+        minutes: training time of each network.
+        validation: share of the training images that is held out.
+        watched: how many of them are evaluated while training.
+        plain_trains_on_all: whether the plain network trains on the held-out images too.
+    """
 
     width: int
     minutes: float
     validation: float
+    watched: int
     plain_trains_on_all: bool
 
 
 BUDGETS: dict[str, Budgeted] = {
-    "quick": Budgeted(width=16, minutes=0.6, validation=0.1, plain_trains_on_all=False),
-    "default": Budgeted(width=16, minutes=2.0, validation=0.1, plain_trains_on_all=False),
-    "full": Budgeted(width=32, minutes=24.5, validation=0.05, plain_trains_on_all=True),
+    "quick": Budgeted(width=16, minutes=0.6, validation=0.1, watched=500, plain_trains_on_all=False),
+    "default": Budgeted(width=16, minutes=2.0, validation=0.1, watched=1000, plain_trains_on_all=False),
+    "full": Budgeted(width=32, minutes=24.5, validation=0.05, watched=2500, plain_trains_on_all=True),
 }
 MAX_EPOCHS = 60.0  # small data sets are done before the time is up
 

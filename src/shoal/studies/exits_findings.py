@@ -69,9 +69,9 @@ def summary(f: Findings) -> tuple[str, ...]:
         f"A plain network answers {plain} of the {len(m.plain_right):,} test images right with "
         f"{m.plain_macs / 1e6:.1f} M MACs an image. The same layers with exits, trained for the same time, answer "
         f"{early} right with {m.early_macs.double().mean() / 1e6:.1f} M on average: {ratio:.2f} times fewer.",
-        f"On this machine that is {float(t.speed_ups.median()):.2f} times faster at batch {t.batch_size} "
+        f"On this machine that makes it {float(t.speed_ups.median()):.2f} times as fast at batch {t.batch_size} "
         f"({t.plain_ms:.3g} against {t.early_ms:.3g} ms an image) and "
-        f"{t.single_plain_ms / t.single_early_ms:.2f} times one image at a time.",
+        f"{t.single_plain_ms / t.single_early_ms:.2f} times as fast one image at a time.",
         f"{first:.0%} of the images leave at the first exit ({f.at[0]}); {end:.0%} need the whole network.",
     )
 
@@ -239,7 +239,7 @@ def _gallery(f: Findings) -> Picture:
     m, outputs = f.measured, f.test_outputs
     answers = outputs.logits.argmax(2)[m.exit_index, torch.arange(len(m.exit_index))]
     rows: list[dict[str, Any]] = []
-    order = m.exit_index.argsort(stable=True)  # ties stay in the order of the test set: nothing is picked by hand
+    order = m.exit_index.argsort(stable=True)  # ties stay in the shuffled order: nothing is picked by hand
     for group, chosen in (("leave first", order[:GALLERY]), ("leave last", order.flip(0)[:GALLERY])):
         for row in chosen.tolist():
             truth = f.splits.classes[int(outputs.labels[row])]
@@ -253,7 +253,7 @@ def _gallery(f: Findings) -> Picture:
         kind="gallery",
         rows=tuple(rows),
         note="The network's answer, ✓ where it is right, ✗ and the truth where it is not. The first of each kind in "
-        "the order of the test set.",
+        "a random order of the test set.",
     )
 
 
