@@ -26,10 +26,11 @@ def fabricate(study: str = "exits") -> Result:
         study=study,
         title="How early can a network stop?",
         summary=(
-            "On CIFAR-10, a ResNet-18 with seven exits answers 93.58 % of the test images right and spends 231.4 million "
-            "multiply–accumulates on an average image: 2.41 times fewer than the plain network, which is right on 93.71 %.",
-            "Six images of ten leave at the third exit or before. The saving shows on the clock at batch 1 (2.06× faster) "
-            "but less at batch 128 (1.52×), where finished rows are dropped after each exit.",
+            "On CIFAR-10, a ResNet-18 with seven exits answers 93.58 % of the test images right and spends "
+            "231.4 million multiply–accumulates on an average image: 2.41 times fewer than the plain network, which is "
+            "right on 93.71 %.",
+            "Six images of ten leave at the third exit or before. The saving shows on the clock at batch 1 "
+            "(2.06× faster) but less at batch 128 (1.52×), where finished rows are dropped after each exit.",
             "Below 120 million multiply–accumulates a narrower network of the same family is the better choice.",
         ),
         command=COMMAND,
@@ -215,7 +216,8 @@ def _exits_taken() -> Picture:
         rows += [{"x": name, "y": count, "series": exit_} for exit_, count in zip(EXITS, counts, strict=True)]
     return Picture(
         id="exits_taken", title="Which exit each class takes", kind="bars", rows=tuple(rows),
-        x="class", y="test images", note="A thousand test images a class, from the first exit to the end of the network.",
+        x="class", y="test images",
+        note="A thousand test images a class, from the first exit to the end of the network.",
     )  # fmt: skip
 
 

@@ -13,7 +13,7 @@ from shoal.errors import wrong
 from shoal.exits.network import EarlyExit
 
 
-def joint_objective(weights: Sequence[float], *, distil: float = 0.5, label_smoothing: float = 0.0) -> Objective:
+def joint_objective(weights: Sequence[float], *, distil: float = 0.0, label_smoothing: float = 0.0) -> Objective:
     """Weighted sum of the exits' losses.
 
     Each exit but the last learns from the labels and, to the share `distil`, from the last exit's probabilities,
@@ -50,7 +50,7 @@ def fit_exits(
     *,
     mode: str = "joint",
     weights: Sequence[float] | None = None,
-    distil: float = 0.5,
+    distil: float = 0.0,
     config: FitConfig | None = None,
     batch_size: int = 128,
     prepare: Prepare | None = None,
@@ -66,7 +66,7 @@ def fit_exits(
         train: (inputs [n, ...], labels [n]), or a loader of such pairs.
         validation: the same, for the validation loss and accuracy (of the last exit) after every epoch.
         mode: "joint" trains everything; "frozen" trains the heads and leaves the backbone as it is.
-        weights: loss weight of every exit, the last included; 1 for the last and 0.1 for the others unless given.
+        weights: loss weight of every exit, the last included; 1 for the last and 0.3 for the others unless given.
         distil: see `joint_objective`.
         config: how to train.
         batch_size: rows of a step, for a pair of tensors.
@@ -118,7 +118,7 @@ def fit_exits(
 def _check_weights(weights: Sequence[float] | None, exits: int, *, frozen: bool) -> list[float]:
     if weights is None:
         # A frozen backbone cannot be harmed by its heads: they weigh as much as they like, the last not at all.
-        return [1.0] * (exits - 1) + [0.0] if frozen else [0.1] * (exits - 1) + [1.0]
+        return [1.0] * (exits - 1) + [0.0] if frozen else [0.3] * (exits - 1) + [1.0]
     values = [float(weight) for weight in weights]
     if len(values) != exits or min(values) < 0:
         raise wrong("weights", expected=f"{exits} numbers >= 0, the last exit included", got=values)

@@ -69,11 +69,16 @@ def draw_bars(bars: Bars, *, width: int, prefix: str) -> str:
 
     lying = lies(bars, width)
     labels = charts.short_labels(bars.names, _LETTERS[width] if lying else max(map(len, bars.names)))
-    rows = [
-        {**row, "x": labels[row["x"]], "value": text} for row, text in zip(bars.rows, _values(bars, width), strict=True)
-    ]
+    texts = zip(bars.rows, _values(bars, width), strict=True)
+    rows = [{**row, "x": labels[row["x"]], "value": text} for row, text in texts]
     step = max(24, 13 * max(label.count("\n") + 1 for label in labels.values()) + 6)  # px a lying bar
-    layers = [layer for layer in _layers(alt, bars, rows, list(labels.values()), step if lying else 0, width) if layer]
+    thick = {"height": min(26, round(0.7 * step))} if lying else {"width": min(64, 0.6 * _room(bars.names, width))}
+    frame = _frame(alt, bars, list(labels.values()), lying, width)
+    layers = [
+        _bars(alt, bars, rows, frame, thick),
+        *_whiskers(alt, rows, frame),
+        *_value_texts(alt, rows, frame, bars.log),
+    ]
     height = len(labels) * step if lying else _HEIGHT[width]
     size = alt.AutoSizeParams(type="fit-x", contains="padding")
     return charts.to_svg(alt.layer(*layers).properties(width=width, height=height, autosize=size), prefix=prefix)
@@ -83,10 +88,10 @@ def lies(bars: Bars, width: int) -> bool:
     """Whether the bars lie down at this width: their names would not fit side by side, and are not numbers."""
     if all(name.isdecimal() for name in bars.names) and len(bars.names) < width / 4:
         return False
-    return max(map(len, bars.names)) * charts.LETTER + 8 > _standing_step(bars.names, width)
+    return max(map(len, bars.names)) * charts.LETTER + 8 > _room(bars.names, width)
 
 
-def _standing_step(names: Sequence[str], width: int) -> float:
+def _room(names: Sequence[str], width: int) -> float:
     """Pixels from one standing bar to the next."""
     return (width - _SIDE) / len(names)
 
@@ -103,61 +108,69 @@ def _heights(rows: list[dict[str, Any]]) -> list[float]:
 def _values(bars: Bars, width: int) -> list[str]:
     """What is written at the end of each bar: its value, or nothing where there is no room."""
     texts = column([row["y"] for row in bars.rows])
-    fitting = lies(bars, width) or max(map(len, texts)) * charts.LETTER <= _standing_step(bars.names, width)
+    fitting = lies(bars, width) or max(map(len, texts)) * charts.LETTER <= _room(bars.names, width)
     return texts if fitting and len(bars.parts) == 1 else [""] * len(texts)
 
 
-def _layers(alt: Any, bars: Bars, rows: list[dict[str, Any]], names: list[str], step: int, width: int) -> list[Any]:
-    """Bars, whiskers and values; bars lie down where they have a `step`, in pixels."""
-    lying = step > 0
-    thick = {"height": min(26, round(0.7 * step))} if lying else {"width": min(64, _standing_step(names, width) * 0.6)}
-    place, extent = (alt.Y, alt.X) if lying else (alt.X, alt.Y)
-    along, across, second = ("x", "y", "x2") if lying else ("y", "x", "y2")
+@dataclass(frozen=True, kw_only=True)
+class _Frame:
+    """The two axes of a drawing, whichever way its bars lie."""
+
+    lying: bool
+    band: Any  # channel of the names
+    extent: Any  # class of the channel of the values
+    scale: Any
+    axis: Any
+
+    def encode(self, value: str, to: Any = None, **settings: Any) -> dict[str, Any]:
+        """Channels that put `value`, or the stretch from it `to` another, along the bars."""
+        along, across, end = ("x", "y", "x2") if self.lying else ("y", "x", "y2")
+        channel = self.extent(f"{value}:Q", scale=self.scale, axis=self.axis, **settings)
+        return {across: self.band, along: channel} | ({} if to is None else {end: to})
+
+
+def _frame(alt: Any, bars: Bars, labels: list[str], lying: bool, width: int) -> _Frame:
     low, high = bars.range
-    high += 0.08 * (high - low) if any(row["value"] for row in rows) and not bars.log else 0
-    scale = alt.Scale(type="log" if bars.log else "linear", domain=[low, high], nice=False)
+    high += 0.08 * (high - low) if any(_values(bars, width)) and not bars.log else 0
     ticks = charts.axis((low, high), log=bars.log, narrow=width == charts.NARROW, grid=True)
-    split = charts.split_labels(names, upright=lying)
-    axis = alt.Axis(
-        title=None, grid=False, ticks=False, labelAngle=0, domain=not lying, labelOverlap=not lying, **split
+    split = charts.split_labels(labels, upright=lying)
+    quiet = {"title": None, "grid": False, "ticks": False, "labelAngle": 0}
+    names = alt.Axis(**quiet, **split, domain=not lying, labelOverlap=not lying)
+    scale = alt.Scale(paddingInner=0.3 if lying else 0.45, paddingOuter=0.2)
+    return _Frame(
+        lying=lying,
+        band=(alt.Y if lying else alt.X)("x:N", sort=labels, scale=scale, axis=names),
+        extent=alt.X if lying else alt.Y,
+        scale=alt.Scale(type="log" if bars.log else "linear", domain=[low, high], nice=False),
+        axis=alt.Axis(**ticks, domain=False, ticks=False),
     )
-    band = place("x:N", sort=names, scale=alt.Scale(paddingInner=0.3 if lying else 0.45, paddingOuter=0.2), axis=axis)
-    numeric = alt.Axis(**ticks, domain=False, ticks=False)
-    colors = [charts.ramp_color(i, len(bars.parts)) for i in range(len(bars.parts))]
+
+
+def _bars(alt: Any, bars: Bars, rows: list[dict[str, Any]], frame: _Frame, thick: dict[str, float]) -> Any:
     single = len(bars.parts) == 1
-    fill = alt.Fill(
-        "series:N",
-        scale=alt.Scale(domain=bars.parts, range=["var(--bar)"] if single else colors),
-        legend=None,
-    )
-    base = {across: band, along: extent("y:Q", scale=scale, axis=numeric, stack=None if single else "zero")}
-    bar = alt.Chart(alt.Data(values=rows))
+    colors = ["var(--bar)"] if single else [key.color for key in keys(bars)]
+    fill = alt.Fill("series:N", scale=alt.Scale(domain=bars.parts, range=colors), legend=None)
     # a bar on a logarithmic axis starts at the axis's end, as it cannot start at zero
-    start = {second: alt.datum(low)} if bars.log else {}
-    whiskers = [row for row in rows if charts.usable(row.get("low")) and charts.usable(row.get("high"))]
-    ends = {across: band, along: extent("low:Q", scale=scale, axis=numeric), second: "high:Q"}
-    return [
-        bar.mark_bar(stroke=charts.PAPER, strokeWidth=0 if single else 1, **thick).encode(
-            **base, **start, fill=fill, order=alt.Order("rank:Q")
-        ),
-        alt.Chart(alt.Data(values=whiskers)).mark_rule(strokeWidth=1.5, stroke=charts.INK).encode(**ends)
-        if whiskers
-        else None,
-        _value_texts(alt, rows, band, extent, scale, numeric, lying, bars.log),
-    ]
+    start = alt.datum(bars.range[0]) if bars.log else None
+    mark = alt.Chart(alt.Data(values=rows)).mark_bar(stroke=charts.PAPER, strokeWidth=0 if single else 1, **thick)
+    stack = None if single else "zero"
+    return mark.encode(**frame.encode("y", start, stack=stack), fill=fill, order=alt.Order("rank:Q"))
 
 
-def _value_texts(
-    alt: Any, rows: list[dict[str, Any]], band: Any, extent: Any, scale: Any, numeric: Any, lying: bool, log: bool
-) -> Any:
-    """The values beyond the ends of the bars and of their whiskers."""
-    ended = [{**row, "end": max([row["y"], row.get("high", row["y"]), *floor])} for row in rows]
+def _whiskers(alt: Any, rows: list[dict[str, Any]], frame: _Frame) -> list[Any]:
+    both = [row for row in rows if charts.usable(row.get("low")) and charts.usable(row.get("high"))]
+    rules = alt.Chart(alt.Data(values=both)).mark_rule(strokeWidth=1.5, stroke=charts.INK)
+    return [rules.encode(**frame.encode("low", "high:Q"))] if both else []
+
+
+def _value_texts(alt: Any, rows: list[dict[str, Any]], frame: _Frame, log: bool) -> list[Any]:
+    """The values beyond the ends of the bars and of their whiskers; above zero, where a bar hangs down."""
     if not any(row["value"] for row in rows):
-        return None
-    floor = [] if log else [0.0]  # beyond the end of a bar that hangs down there may be no room
-    style = {"dx": 6, "align": "left"} if lying else {"dy": -8, "align": "center"}
+        return []
+    floor = [] if log else [0.0]
+    ended = [{**row, "end": max([row["y"], row.get("high", row["y"]), *floor])} for row in rows]
+    style = {"dx": 6, "align": "left"} if frame.lying else {"dy": -8, "align": "center"}
     text = alt.Chart(alt.Data(values=ended)).mark_text(
         fontSize=charts.FONT, fill=charts.INK, baseline="middle", **style
     )
-    ends = extent("end:Q", scale=scale, axis=numeric)
-    return text.encode(**({"y": band, "x": ends} if lying else {"x": band, "y": ends}), text="value:N")
+    return [text.encode(**frame.encode("end"), text="value:N")]

@@ -90,7 +90,7 @@ def draw_heatmap(cells: Grid, *, width: int, prefix: str) -> str:
 
 
 def _fitting(cells: Grid, step: float) -> list[str]:
-    """The values with as many digits, up to three, as a cell of `step` pixels holds; nothing where not even one fits."""
+    """The values with as many digits, up to three, as fit into `step` pixels; nothing where not even one does."""
     for digits in (3, 2, 1):
         texts = aligned([row["value"] for row in cells.rows], digits)
         if max(map(len, texts)) * _DIGIT + 1 <= step:

@@ -79,4 +79,5 @@ def needs(claim: Claim) -> str:
 
 def _words(claim: Claim) -> str:
     effect, low, high = spread(claim.effect, claim.low, claim.high)
-    return f"Effect {quantity(effect, claim.unit)}, 95 % interval from {low} to {high}; the statement needs {needs(claim)}."
+    interval = f"95 % interval from {low} to {high}"
+    return f"Effect {quantity(effect, claim.unit)}, {interval}; the statement needs {needs(claim)}."

@@ -4,9 +4,10 @@ Rows are {"x", "y", "series"} with optional "low" and "high" (a band around a li
 (text beside the point) and "mark" ("line" or "point"). A line of one row is drawn as a point.
 """
 
+import itertools
 from collections.abc import Sequence
-from math import log10
 from dataclasses import dataclass
+from math import log10
 from typing import Any
 
 from shoal.report import charts
@@ -46,7 +47,7 @@ def plot(rows: Sequence[dict[str, Any]], *, log_x: bool, log_y: bool) -> Plot | 
     names = charts.distinct(row["series"] for row in kept)
     named_x = charts.distinct(str(row["x"]) for row in kept) if named else []
     heights = [row[key] for row in kept for key in ("y", "low", "high") if charts.usable(row.get(key), log_y)]
-    across = range(len(named_x)) if named else [row["x"] for row in kept]
+    across = [float(i) for i in range(len(named_x))] or [float(row["x"]) for row in kept]
     return Plot(
         rows=_marked(kept, names),
         usable=len(kept),
@@ -54,7 +55,7 @@ def plot(rows: Sequence[dict[str, Any]], *, log_x: bool, log_y: bool) -> Plot | 
         log_x=log_x and not named,
         log_y=log_y,
         named_x=named_x,
-        x=charts.domain(list(map(float, across)), log=log_x and not named),
+        x=charts.domain(across, log=log_x and not named),
         y=charts.domain(heights, log=log_y),
     )
 
@@ -230,7 +231,7 @@ def _samples(plotted: Plot, pixel: Any) -> list[tuple[float, float]]:
         dots = [pixel(row) for row in own if row["mark"] == "point"]
         line = sorted(pixel(row) for row in own if row["mark"] == "line")
         samples += dots
-        for (x0, y0), (x1, y1) in zip(line, line[1:], strict=False):
+        for (x0, y0), (x1, y1) in itertools.pairwise(line):
             steps = max(1, int(max(abs(x1 - x0), abs(y1 - y0)) / _SAMPLE))
             samples += [(x0 + (x1 - x0) * i / steps, y0 + (y1 - y0) * i / steps) for i in range(steps + 1)]
     return samples

@@ -119,7 +119,7 @@ def spread(effect: float, low: float, high: float) -> tuple[str, str, str]:
 
 
 def quantity(text: str, unit: str) -> str:
-    """Put a unit behind a number: close for "×" and "°", after a space that does not break for all others.
+    r"""Put a unit behind a number: close for "×" and "°", after a space that does not break for all others.
 
     Example:
         >>> quantity("1.9", "×"), quantity("93.6", "%"), quantity("2", "")

@@ -53,7 +53,7 @@ def render(results: Sequence[Result]) -> str:
         .render(
             studies=study_views(results),
             verdicts=VERDICTS,
-            css=Markup(_style()),  # noqa: S704 - our own file
+            css=Markup(_style()),
             version=shoal.__version__,
         )
     )

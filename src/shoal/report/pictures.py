@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from shoal.errors import unknown_name
 from shoal.report import bars, charts, heatmap, lines
 from shoal.report.charts import Key, Plate
 from shoal.report.gallery import Group, gallery_groups
@@ -62,8 +63,6 @@ def draw(picture: Picture, prefix: str = "picture") -> Drawing:
     """
     drawers = {"lines": _lines, "bars": _bars, "heatmap": _heatmap, "gallery": _gallery}
     if picture.kind not in drawers:
-        from shoal.errors import unknown_name
-
         raise unknown_name("kind of picture", picture.kind, drawers)
     return drawers[picture.kind](picture, prefix)
 
@@ -115,7 +114,7 @@ def _heatmap(picture: Picture, prefix: str) -> Drawing:
     )
 
 
-def _gallery(picture: Picture, prefix: str) -> Drawing:
+def _gallery(picture: Picture, _: str) -> Drawing:
     return Drawing(groups=gallery_groups(picture), description=f"{len(picture.rows)} images.")
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from shoal.report.charts import distinct, usable
 from shoal.report.interval import IntervalBar, interval_bar, needs
-from shoal.report.numbers import column, duration, number, plain, quantity, spread
+from shoal.report.numbers import column, duration, plain, quantity, spread
 from shoal.report.pictures import Drawing, draw
 from shoal.studies.result import Claim, Picture, Result, Table, Verdict
 

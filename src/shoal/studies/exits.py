@@ -282,13 +282,15 @@ def train_early(
     channels, height, width = splits.shape
     example = torch.zeros(2, channels, height, width)
     early = EarlyExit(create_backbone(config, splits), config.at, len(splits.classes), example=example)
+    # Scaled to a sum of 2: the end keeps most of its pull, and the learning rate of the plain network still fits.
+    scale = 2 / (1 + config.exit_weight * len(early.at))
     watched = BUDGETS[config.budget].watched
     validation = stratified_sample(splits.validation, min(watched, len(splits.validation))).pair
     history = fit_exits(
         early,
         splits.train.pair,
         validation,
-        weights=[config.exit_weight] * len(early.at) + [1.0],
+        weights=[config.exit_weight * scale] * len(early.at) + [scale],
         distil=config.distil,
         config=fit_config(config, precision),
         run=run,

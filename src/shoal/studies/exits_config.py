@@ -24,7 +24,7 @@ class ExitsConfig:
         at: layers to attach exits to.
         max_accuracy_drop: share that the policy may lose on the validation images.
         learning_rate, weight_decay, label_smoothing, average_decay, batch_size: see `shoal.engine.FitConfig`.
-        exit_weight: loss weight of an early exit; the last one's is 1.
+        exit_weight: loss weight of an early exit, relative to the last one's.
         distil: share of the soft target, see `shoal.exits.joint_objective`.
         small_until: share of training on images of 3/4 of the side.
         precision, device: see `shoal.engine.FitConfig`.
@@ -40,13 +40,13 @@ class ExitsConfig:
     image_size: int = 32
     at: tuple[str, ...] = ("layer1.1", "layer2.0", "layer2.1", "layer3.0", "layer3.1", "layer4.0")
     max_accuracy_drop: float = 0.003
-    learning_rate: float = 0.2
+    learning_rate: float = 0.3
     weight_decay: float = 1e-3
     label_smoothing: float = 0.1
     average_decay: float = 0.98
-    batch_size: int = 128
-    exit_weight: float = 0.1
-    distil: float = 0.5
+    batch_size: int = 256
+    exit_weight: float = 0.3
+    distil: float = 0.0
     small_until: float = 0.5
     precision: str = "auto"
     device: str = "auto"
