@@ -20,8 +20,8 @@ def one_cycle(progress: float, warmup: float) -> float:
     Source: the shape of Jordan 2024 (arXiv 2404.00498), after Smith 2018 (arXiv 1803.09820).
 
     Example:
-        >>> one_cycle(0.25, 0.25), one_cycle(1.0, 0.25)
-        (1.0, 0.02)
+        >>> one_cycle(0.0, 0.25), one_cycle(0.25, 0.25), round(one_cycle(1.0, 0.25), 3)
+        (0.1, 1.0, 0.02)
     """
     if progress < warmup:
         return 0.1 + 0.9 * progress / warmup

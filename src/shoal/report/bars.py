@@ -4,7 +4,7 @@ Rows are {"x", "y"} with optional "series" (the parts of a stack, from shallow t
 down where their names would not fit side by side; single bars carry their value.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -146,7 +146,7 @@ def _frame(alt: Any, bars: Bars, labels: list[str], lying: bool, width: int) -> 
     )
 
 
-def _bars(alt: Any, bars: Bars, rows: list[dict[str, Any]], frame: _Frame, thick: dict[str, float]) -> Any:
+def _bars(alt: Any, bars: Bars, rows: list[dict[str, Any]], frame: _Frame, thick: Mapping[str, float]) -> Any:
     single = len(bars.parts) == 1
     colors = ["var(--bar)"] if single else [key.color for key in keys(bars)]
     fill = alt.Fill("series:N", scale=alt.Scale(domain=bars.parts, range=colors), legend=None)

@@ -12,6 +12,7 @@ from shoal.report.numbers import aligned
 
 _CELL = {charts.WIDE: 30, charts.NARROW: 26}  # px, height of a cell
 _LETTERS = {charts.WIDE: 22, charts.NARROW: 12}  # of a row's name before it is wrapped
+_MANY = 20  # rows or columns: more of them make a texture rather than a table
 _VALUE_FONT = 9.5
 _DIGIT = 0.556 * _VALUE_FONT  # px, width of a digit
 
@@ -67,14 +68,19 @@ def draw_heatmap(cells: Grid, *, width: int, prefix: str) -> str:
     labels = charts.short_labels(cells.down, letters)
     side = max(len(line) for label in labels.values() for line in label.split("\n")) * charts.LETTER + 10
     step = (width - side) / len(cells.across)
-    level = max(map(len, cells.across)) * charts.LETTER + 2 <= step
+    level = max(map(len, cells.across)) * charts.LETTER + 2 <= step or len(cells.across) > _MANY
     split = charts.split_labels(list(labels.values()), upright=True)
     quiet = {"title": None, "grid": False, "ticks": False, "domain": False}
-    x_axis = alt.Axis(**quiet, labelAngle=0 if level else -45, labelLimit=150, labelOverlap=len(cells.across) > 24)
-    scale = alt.Scale(paddingInner=0.04, paddingOuter=0.02)
+    x_axis = alt.Axis(**quiet, labelAngle=0 if level else -45, labelLimit=150, labelOverlap=len(cells.across) > _MANY)
+    scale = alt.Scale(paddingInner=0.04 if max(len(cells.across), len(cells.down)) <= _MANY else 0)
     place = {
         "x": alt.X("x:N", sort=cells.across, scale=scale, axis=x_axis),
-        "y": alt.Y("y:N", sort=list(labels.values()), scale=scale, axis=alt.Axis(**quiet, **split)),
+        "y": alt.Y(
+            "y:N",
+            sort=list(labels.values()),
+            scale=scale,
+            axis=alt.Axis(**quiet, **split, labelOverlap=len(cells.down) > _MANY),
+        ),
     }
     texts = _fitting(cells, step)
     rows = [{**row, "y": labels[row["y"]], "text": text} for row, text in zip(cells.rows, texts, strict=True)]
@@ -83,15 +89,21 @@ def draw_heatmap(cells: Grid, *, width: int, prefix: str) -> str:
     if any(texts):
         text = base.mark_text(fontSize=_VALUE_FONT, baseline="middle")
         layers.append(text.encode(**place, text="text:N", fill=alt.Fill("ink:N", scale=None)))
-    lines = max(label.count("\n") for label in labels.values()) + 1
-    height = len(cells.down) * max(_CELL[width], 12 * lines + 4)
+    height = len(cells.down) * _row_height(cells, list(labels.values()), step, width)
     size = alt.AutoSizeParams(type="fit-x", contains="padding")
     return charts.to_svg(alt.layer(*layers).properties(width=width, height=height, autosize=size), prefix=prefix)
 
 
+def _row_height(cells: Grid, labels: list[str], step: float, width: int) -> float:
+    """Pixels: room for a value or a name; of many rows, as high as the columns are wide."""
+    if len(cells.down) > _MANY:
+        return min(step, _CELL[width])
+    return max(_CELL[width], 12 * max(label.count("\n") + 1 for label in labels) + 4)
+
+
 def _fitting(cells: Grid, step: float) -> list[str]:
     """The values with as many digits, up to three, as fit into `step` pixels; nothing where not even one does."""
-    for digits in (3, 2, 1):
+    for digits in (3, 2, 1) if len(cells.down) <= _MANY else ():
         texts = aligned([row["value"] for row in cells.rows], digits)
         if max(map(len, texts)) * _DIGIT + 1 <= step:
             return texts

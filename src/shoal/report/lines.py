@@ -37,7 +37,7 @@ class Plot:
 def plot(rows: Sequence[dict[str, Any]], *, log_x: bool, log_y: bool) -> Plot | None:
     """Sort out what can be drawn; None where nothing can."""
     named = any(isinstance(row.get("x"), str) for row in rows)
-    kept = [
+    kept: list[dict[str, Any]] = [
         charts.known(row, "x", "y", "low", "high", "label", "mark") | {"series": str(row.get("series") or "")}
         for row in rows
         if charts.usable(row.get("y"), log_y) and (named or charts.usable(row.get("x"), log_x))
@@ -47,7 +47,7 @@ def plot(rows: Sequence[dict[str, Any]], *, log_x: bool, log_y: bool) -> Plot | 
     names = charts.distinct(row["series"] for row in kept)
     named_x = charts.distinct(str(row["x"]) for row in kept) if named else []
     heights = [row[key] for row in kept for key in ("y", "low", "high") if charts.usable(row.get(key), log_y)]
-    across = [float(i) for i in range(len(named_x))] or [float(row["x"]) for row in kept]
+    across: list[Any] = list(range(len(named_x))) or [row["x"] for row in kept]
     return Plot(
         rows=_marked(kept, names),
         usable=len(kept),

@@ -50,7 +50,7 @@ def number(value: float | int | str | None, digits: int = 3) -> str:
 def column(values: Sequence[float | int | str | None], digits: int = 4) -> list[str]:
     """Write the cells of a column so that the numbers line up: all with the same decimals.
 
-    A number that would lose its digits so (0.00012 beside 94.2) is written by itself, as `number` writes it.
+    A number that would lose its digits so (0.000012 beside 94.2) is written by itself, as `number` writes it.
 
     Args:
         values: the cells; text stays text.
@@ -60,8 +60,8 @@ def column(values: Sequence[float | int | str | None], digits: int = 4) -> list[
         One text per cell.
 
     Example:
-        >>> column([93.1, 94.25, None]), column([1, 25000]), column([94.2, 0.00012])
-        (['93.10', '94.25', '–'], ['1', '25,000'], ['94.2', '1.2×10⁻⁴'])
+        >>> column([93.1, 94.25, None]), column([1, 25000]), column([94.2, 0.000012])
+        (['93.10', '94.25', '–'], ['1', '25,000'], ['94.2', '1.2×10⁻⁵'])
     """
     floats = [value for value in values if isinstance(value, float) and math.isfinite(value) and value]
     shown = [value for value in floats if _SMALL <= abs(value) < _LARGE]

@@ -9,7 +9,7 @@ Example:
     >>> rows = tuple({"x": x, "y": x * x, "series": "square"} for x in range(4))
     >>> drawing = draw(Picture(id="squares", title="Squares", kind="lines", rows=rows, x="x", y="x²"))
     >>> drawing.wide.svg[:25], drawing.description
-    ('<svg width="680" height="3', 'Line chart of x² against x. square: from 0 at 0 to 9 at 3.')
+    ('<svg width="680" height="', 'Line chart of x² against x. square: from 0 at 0 to 9 at 3.')
 """
 
 from collections.abc import Callable, Sequence

@@ -72,6 +72,7 @@ class ExitsStudy:
         began = time.monotonic()
         self.splits, self.about = read_data(self.config)
         self.reading = time.monotonic() - began
+        create_early(self.config, self.splits)  # a wrong layer is refused now, not after the first training
         self.run_name = f"exits-{self.config.budget}-{re.sub(r'[^A-Za-z0-9_.-]+', '-', self.splits.name)}"
         self.says = tuple(filter(None, (f"{self.splits} ({self.about['why']})", self.about["better"])))
 
@@ -246,6 +247,12 @@ def create_backbone(config: ExitsConfig, splits: ImageSplits) -> nn.Module:
     return create_model(config.model, num_classes=len(splits.classes), in_channels=splits.shape[0], width=config.width)
 
 
+def create_early(config: ExitsConfig, splits: ImageSplits) -> EarlyExit:
+    """A fresh network with exits."""
+    example = torch.zeros(2, *splits.shape)
+    return EarlyExit(create_backbone(config, splits), config.at, len(splits.classes), example=example)
+
+
 def train_plain(
     config: ExitsConfig, splits: ImageSplits, run: RunFolder | None, progress: Progress
 ) -> tuple[nn.Module, History]:
@@ -279,9 +286,7 @@ def train_early(
     config: ExitsConfig, splits: ImageSplits, precision: str, run: RunFolder | None, progress: Progress
 ) -> tuple[EarlyExit, History]:
     """The network with exits: fresh weights, the same minutes, without the validation images."""
-    channels, height, width = splits.shape
-    example = torch.zeros(2, channels, height, width)
-    early = EarlyExit(create_backbone(config, splits), config.at, len(splits.classes), example=example)
+    early = create_early(config, splits)
     # Scaled to a sum of 2: the end keeps most of its pull, and the learning rate of the plain network still fits.
     scale = 2 / (1 + config.exit_weight * len(early.at))
     watched = BUDGETS[config.budget].watched

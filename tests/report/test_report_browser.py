@@ -1,0 +1,141 @@
+"""The page in a real browser: on a phone and a desktop, by day and by night, and on paper."""
+
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+ARGUMENTS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+SCREENS = {"phone": (390, 844), "small phone": (360, 740), "desktop": (1280, 900)}
+
+# Contrast of every element that shows text of its own against the first painted ground behind it, as WCAG counts it.
+# Text in charts is painted by `fill`. Cells of heatmaps are painted shapes, not grounds: their colours have a test of
+# their own, by name.
+CONTRASTS = """() => {
+  const rgb = color => { const c = document.createElement('canvas').getContext('2d'); c.fillStyle = color;
+    c.fillRect(0, 0, 1, 1); return [...c.getImageData(0, 0, 1, 1).data] };
+  const light = c => { const [r, g, b] = c.slice(0, 3).map(v => v / 255).map(v =>
+    v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4); return 0.2126 * r + 0.7152 * g + 0.0722 * b };
+  const ground = e => { for (; e; e = e.parentElement) { const c = rgb(getComputedStyle(e).backgroundColor);
+    if (c[3] === 255) return c } return [255, 255, 255, 255] };
+  const found = [];
+  for (const e of document.querySelectorAll('body *')) {
+    if (![...e.childNodes].some(n => n.nodeType === 3 && n.data.trim()) || !e.checkVisibility()) continue;
+    if (e.closest('figure.heatmap svg')) continue;
+    const style = getComputedStyle(e);
+    const [a, b] = [light(rgb(e.closest('svg') ? style.fill : style.color)), light(ground(e))].sort((x, y) => y - x);
+    found.push([(a + 0.05) / (b + 0.05), e.textContent.trim().slice(0, 40)]);
+  }
+  return found }"""
+
+# Effective size of the text of all visible charts: its font size, as far as the drawing is scaled.
+CHART_TEXT = """() => [...document.querySelectorAll('.chart text')].filter(t => t.checkVisibility()).map(t =>
+  parseFloat(getComputedStyle(t).fontSize) * t.ownerSVGElement.getBoundingClientRect().width
+  / t.ownerSVGElement.viewBox.baseVal.width)"""
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator["Browser"]:
+    executable = shutil.which("chromium")
+    if not executable:
+        pytest.skip("needs Chromium: no executable named chromium is on the path")
+    playwright = pytest.importorskip("playwright.sync_api", reason="needs Playwright: install the extra shoal[test]")
+    with playwright.sync_playwright() as running:
+        browser = running.chromium.launch(executable_path=executable, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def address(several_page: str, tmp_path_factory: pytest.TempPathFactory) -> str:
+    path: Path = tmp_path_factory.mktemp("report") / "report.html"
+    path.write_text(several_page, encoding="utf-8")
+    return path.as_uri()
+
+
+@pytest.fixture(params=[(screen, theme) for screen in SCREENS for theme in ("light", "dark")], ids="-".join)
+def page(request: pytest.FixtureRequest, browser: "Browser", address: str) -> Iterator["Page"]:
+    screen, theme = request.param
+    width, height = SCREENS[screen]
+    context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=theme)
+    page = context.new_page()
+    page.set_default_timeout(60_000)
+    heard: list[str] = []
+    page.on("console", lambda message: heard.append(message.text))
+    page.on("pageerror", lambda error: heard.append(str(error)))
+    page.on("request", lambda asked: None if asked.url.startswith(("data:", address)) else heard.append(asked.url))
+    page.goto(address)
+    yield page
+    assert heard == []  # no messages, no errors, nothing fetched
+    context.close()
+
+
+def test_the_page_reads_well(page: "Page"):
+    width: int = page.evaluate("innerWidth")
+    assert page.evaluate("document.scrollingElement.scrollWidth") <= width
+    contrasts: list[tuple[float, str]] = page.evaluate(CONTRASTS)
+    assert len(contrasts) > 300
+    assert [entry for entry in contrasts if entry[0] < 4.5] == []
+    sizes: list[float] = page.evaluate(CHART_TEXT)
+    assert len(sizes) > 100
+    assert min(sizes) >= 9
+    assert_figures_are_seen(page, narrow=width < 700)
+    open_all = "document.querySelectorAll('details').forEach(d => { d.open = true })"
+    page.evaluate(open_all)
+    assert page.evaluate("document.scrollingElement.scrollWidth") <= width
+
+
+def test_the_theme_is_the_reader_s(page: "Page"):
+    dark: bool = page.evaluate("matchMedia('(prefers-color-scheme: dark)').matches")
+    ground: str = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert (int(re.findall(r"\d+", ground)[0]) < 60) == dark
+
+
+def test_it_prints_light_whole_and_without_scrolling(browser: "Browser", address: str):
+    context = browser.new_context(color_scheme="dark", viewport={"width": 665, "height": 980})  # A4 less its margins
+    page = context.new_page()
+    page.goto(address)
+    page.emulate_media(media="print", color_scheme="dark")
+    ground: str = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert min(int(part) for part in re.findall(r"\d+", ground)[:3]) > 240
+    assert page.evaluate("document.scrollingElement.scrollWidth") <= 665
+    cut = "[...document.querySelectorAll('.table .scroll')].filter(e => e.scrollWidth > e.clientWidth + 1).length"
+    assert page.evaluate(cut) == 0
+    settings = page.locator("details:not(.behind) .facts").bounding_box()
+    assert settings is not None
+    assert settings["height"] > 200  # expanded, though closed on the screen
+    assert_figures_are_seen(page, narrow=False)
+    pdf = page.pdf(format="A4")
+    assert pdf.startswith(b"%PDF")
+    assert len(re.findall(rb"/Type\s*/Page\b", pdf)) >= 5
+    context.close()
+
+
+def assert_figures_are_seen(page: "Page", *, narrow: bool) -> None:
+    """Every figure has a size, and of its two charts the right one is shown."""
+    figures = page.locator("figure").all()
+    assert len(figures) == 7
+    for figure in figures:
+        box = figure.bounding_box()
+        assert box is not None
+        assert box["width"] > 200
+        assert box["height"] > 80
+        if figure.locator(".chart").count():
+            assert figure.locator(".narrow svg").is_visible() == narrow
+            assert figure.locator(".wide svg").is_visible() != narrow
+            assert figure.locator(".narrow svg, .wide svg").locator("visible=true").count() == 1
