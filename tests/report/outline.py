@@ -12,8 +12,12 @@ class Element:
 
     tag: str
     attributes: dict[str, str]
-    children: list["Element"] = field(default_factory=list)
-    own: list[str] = field(default_factory=list)
+    parts: list["Element | str"] = field(default_factory=list)
+
+    @property
+    def children(self) -> list["Element"]:
+        """The elements directly within."""
+        return [part for part in self.parts if isinstance(part, Element)]
 
     def all(self, tag: str = "", **attributes: str) -> list["Element"]:
         """Every element below with this tag and these attributes; `class_` matches one of the classes."""
@@ -29,10 +33,10 @@ class Element:
     @property
     def text(self) -> str:
         """The text within, spaces collapsed."""
-        return " ".join(" ".join(self._texts()).split())
+        return " ".join("".join(self._texts()).split())
 
     def _texts(self) -> list[str]:
-        return [*self.own, *(text for child in self.children for text in child._texts())]
+        return [text for part in self.parts for text in ([part] if isinstance(part, str) else part._texts())]
 
 
 class _Parser(HTMLParser):
@@ -43,12 +47,12 @@ class _Parser(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         element = Element(tag, {name: value or "" for name, value in attrs})
-        self.open[-1].children.append(element)
+        self.open[-1].parts.append(element)
         if tag not in VOID:
             self.open.append(element)
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.open[-1].children.append(Element(tag, {name: value or "" for name, value in attrs}))
+        self.open[-1].parts.append(Element(tag, {name: value or "" for name, value in attrs}))
 
     def handle_endtag(self, tag: str) -> None:
         if tag in VOID:
@@ -57,7 +61,7 @@ class _Parser(HTMLParser):
         self.open.pop()
 
     def handle_data(self, data: str) -> None:
-        self.open[-1].own.append(data)
+        self.open[-1].parts.append(data)
 
 
 def outline(page: str) -> Element:

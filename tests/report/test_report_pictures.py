@@ -106,7 +106,7 @@ def test_large_heatmaps_are_textures_without_text():
     rows = [{"x": x, "y": y, "value": x * y} for x in range(40) for y in range(40)]
     wide, _ = svgs(draw(picture("heatmap", rows)))
     assert wide.count("var(--ramp-") == 1600
-    assert len(texts(wide)) < 40
+    assert len(texts(wide)) <= 40  # some names only, no values
 
 
 @pytest.mark.parametrize("kind", ["lines", "bars", "heatmap"])

@@ -4,7 +4,8 @@ from shoal.engine.batches import Batches, Data, as_batches, in_order
 from shoal.engine.checkpoint import latest_checkpoint, load_checkpoint, save_checkpoint
 from shoal.engine.device import World, choose_device
 from shoal.engine.environment import describe_environment
-from shoal.engine.fit import FitConfig, History, fit
+from shoal.engine.fit import fit
+from shoal.engine.fit_config import FitConfig, History
 from shoal.engine.interrupt import Interrupted
 from shoal.engine.objective import Objective, classification, evaluate
 from shoal.engine.precision import Precision, choose_precision, precision_named

@@ -9,7 +9,6 @@ holds the model, the optimizer, the schedule, the sums of the epoch and the rand
 
 import math
 import time
-from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -17,6 +16,7 @@ from torch import Tensor, nn
 
 from shoal.engine.batches import Batches
 from shoal.engine.device import World, choose_device
+from shoal.engine.fit_config import FitConfig, History
 from shoal.engine.interrupt import Interrupted, StopRequests
 from shoal.engine.nonfinite import explain_nonfinite
 from shoal.engine.objective import Objective, classification
@@ -31,78 +31,9 @@ from shoal.engine.precision import (
 from shoal.engine.progress import Progress, Silent
 from shoal.engine.run import RunFolder
 from shoal.engine.schedule import Pace, rate_at
-from shoal.errors import wrong
 
 State = dict[str, Any]
 FEWEST_ROWS = 12  # of a history: a run of less than an epoch has a curve too
-
-
-@dataclass(frozen=True, kw_only=True)
-class FitConfig:
-    """How to train.
-
-    Args:
-        epochs: passes over the data; ignored where `minutes` is set.
-        minutes: time budget that the schedule is fitted to, evaluation included; 0 for none. It begins after
-            the seconds that are spent on measuring precision and pace.
-        max_epochs: with `minutes`, the most passes over the data, for data that are done before the time is up.
-        optimizer: "sgd" (Nesterov) or "adamw".
-        learning_rate: at the peak of the schedule.
-        momentum: of SGD.
-        weight_decay: of matrices and convolutions.
-        schedule: "one-cycle", "cosine" or "constant".
-        warmup: share of the run that the rate rises for.
-        label_smoothing: of the default objective.
-        clip_norm: largest norm of the gradient; 0 for no clipping.
-        average_decay: of the running average of weights that becomes the result; 0 for the last weights.
-        patience: evaluations without a lower validation loss after which to stop and return to the best weights;
-            0 trains to the end and returns the last ones.
-        precision: "auto" (measured), "fp32", "bf16", "fp32+channels_last" or "bf16+channels_last".
-        device: "auto", "cpu", "cuda".
-        seed: of the steps' random state (dropout); batches have their own.
-        checkpoint_seconds: time between checkpoints, where there is a run folder.
-    """
-
-    epochs: float = 10.0
-    minutes: float = 0.0
-    max_epochs: float = 1000.0
-    optimizer: str = "sgd"
-    learning_rate: float = 0.3
-    momentum: float = 0.9
-    weight_decay: float = 1e-3
-    schedule: str = "one-cycle"
-    warmup: float = 0.2
-    label_smoothing: float = 0.1
-    clip_norm: float = 0.0
-    average_decay: float = 0.0
-    patience: int = 0
-    precision: str = "auto"
-    device: str = "auto"
-    seed: int = 0
-    checkpoint_seconds: float = 30.0
-
-    def __post_init__(self) -> None:
-        if self.minutes < 0 or (self.minutes == 0 and self.epochs <= 0):
-            raise wrong("training time", expected="epochs > 0 or minutes > 0", got=f"{self.epochs}, {self.minutes}")
-        if self.learning_rate <= 0:
-            raise wrong("learning_rate", expected="a number > 0", got=self.learning_rate)
-        rate_at(self.schedule, 0.0, 0.1)  # refuses an unknown schedule now rather than at the first step
-
-
-@dataclass
-class History:
-    """What a fit measured.
-
-    Attributes:
-        rows: one per epoch, at least 12 a run, and one at the end: step, epoch, progress, learning_rate,
-            train_loss, train_accuracy, validation_loss, validation_accuracy (where there is validation), seconds.
-        precision: the precision that was used.
-        seconds: time spent, over all resumptions.
-    """
-
-    rows: list[dict[str, Any]] = field(default_factory=list)
-    precision: str = "fp32"
-    seconds: float = 0.0
 
 
 def fit(

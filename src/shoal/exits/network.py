@@ -8,22 +8,19 @@ The backbone is not changed and not copied: exits listen with forward hooks, and
 the rows that go on to the layers that follow. Finished rows are not in the batch any more and cost nothing.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from shoal.errors import InputError, unknown_name, wrong
+from shoal.exits.attach import check_bypass, check_names, try_layers
 from shoal.exits.heads import create_head
 from shoal.exits.policies import Policy
 from shoal.exits.probe import guess_example, logits_of
+from shoal.exits.taps import in_mode, tapped
 from shoal.measure import MacCounter
-
-Tap = Callable[[int, Tensor], Tensor | None]  # (exit index, layer's output) -> what the next layer gets, or None
 
 
 @dataclass(frozen=True)
@@ -81,13 +78,14 @@ class EarlyExit(nn.Module):
         self.backbone = backbone
         self.num_classes = num_classes
         self.backbone_is_frozen = False
-        self.at = _check_names(backbone, at)
+        check_names(backbone, at)
         example = guess_example(backbone) if example is None else example[:2]
-        self.at, outputs = self._try(example)
+        outputs = try_layers(backbone, tuple(at), num_classes, example)
+        self.at = tuple(outputs)  # in the order in which they run
         device = next((p.device for p in backbone.parameters()), torch.device("cpu"))
         heads = [create_head(outputs[name], num_classes, name) for name in self.at]
         self.heads = nn.ModuleList(heads).to(device)
-        self._check_bypass(example)
+        check_bypass(backbone, self.at, example)
         self._costs: dict[tuple[int, ...], Int[Tensor, "exits"]] = {}
 
     def forward(self, x: Tensor) -> list[Tensor]:
@@ -104,7 +102,7 @@ class EarlyExit(nn.Module):
         def keep(index: int, output: Tensor) -> None:
             found[index] = self.heads[index](output)
 
-        with self._tapped(keep):
+        with tapped(self.backbone, self.at, keep):
             final = logits_of(self.backbone(x))
         return [*(found[index] for index in range(len(self.at))), final]
 
@@ -153,7 +151,7 @@ class EarlyExit(nn.Module):
 
         if len(x):
             try:
-                with self._tapped(leave):
+                with tapped(self.backbone, self.at, leave):
                     final = logits_of(self.backbone(x))
                 logits[rows] = final.float()
             except _AllDone:
@@ -175,13 +173,13 @@ class EarlyExit(nn.Module):
         key = tuple(example.shape)
         if key not in self._costs:
             totals: list[int] = []
-            with self._evaluating(), MacCounter() as counter:
+            with in_mode(self, training=False), MacCounter() as counter:
 
                 def count(index: int, output: Tensor) -> None:
                     self.heads[index](output)
                     totals.append(counter.total)
 
-                with self._tapped(count):
+                with tapped(self.backbone, self.at, count):
                     self.backbone(example)
                 totals.append(counter.total)
             self._costs[key] = torch.tensor(totals)
@@ -200,81 +198,6 @@ class EarlyExit(nn.Module):
             self.backbone.eval()
         return self
 
-    @contextmanager
-    def _tapped(self, tap: Tap) -> Iterator[None]:
-        """Call `tap` with the output of every exit's layer while open."""
-
-        def listen(index: int) -> Callable[[nn.Module, Any, Any], Any]:
-            def hook(_module: nn.Module, _inputs: Any, output: Any) -> Any:
-                if isinstance(output, tuple):  # a layer that returns (features, something): the features count
-                    changed = tap(index, output[0])
-                    return None if changed is None else (changed, *output[1:])
-                return tap(index, output)
-
-            return hook
-
-        handles = [
-            self.backbone.get_submodule(name).register_forward_hook(listen(index)) for index, name in enumerate(self.at)
-        ]
-        try:
-            yield
-        finally:
-            for handle in handles:
-                handle.remove()
-
-    @contextmanager
-    def _evaluating(self) -> Iterator[None]:
-        was_training = self.training
-        self.eval()
-        try:
-            yield
-        finally:
-            self.train(was_training)
-
-    @torch.no_grad()
-    def _try(self, example: Tensor) -> tuple[tuple[str, ...], dict[str, Tensor]]:
-        """Run the backbone once: the order in which the layers run, and their outputs."""
-        outputs: dict[str, Tensor] = {}
-
-        def note(index: int, output: Tensor) -> None:
-            name = self.at[index]
-            if name in outputs:
-                raise wrong(f"exit at {name}", expected="a layer that runs once", got="it runs more than once")
-            if not isinstance(output, Tensor):
-                raise wrong(f"exit at {name}", expected="a layer that returns a tensor", got=type(output).__name__)
-            outputs[name] = output
-
-        with _mode(self.backbone, training=False), self._tapped(note):
-            final = logits_of(self.backbone(example))
-        for name in self.at:
-            if name not in outputs:
-                raise wrong(f"exit at {name}", expected="a layer that always runs", got="it did not run")
-        if final.ndim != 2 or final.shape[1] != self.num_classes:
-            raise wrong("backbone", expected=f"logits [batch, {self.num_classes}]", got=list(final.shape))
-        return tuple(outputs), outputs
-
-    @torch.no_grad()
-    def _check_bypass(self, example: Tensor) -> None:
-        """Refuse layers that something bypasses: dropping rows there would not drop them elsewhere."""
-        with _mode(self.backbone, training=False):
-            full = logits_of(self.backbone(example))
-            for index, name in enumerate(self.at):
-
-                def drop(at: int, output: Tensor, index: int = index) -> Tensor | None:
-                    return output[:1] if at == index else None
-
-                try:
-                    with self._tapped(drop):
-                        found = logits_of(self.backbone(example))
-                    agrees = found.shape == full[:1].shape and torch.allclose(found, full[:1], rtol=1e-2, atol=1e-3)
-                except (RuntimeError, ValueError, IndexError):
-                    agrees = False
-                if not agrees:
-                    raise InputError(
-                        f"exit at {name}: expected a layer that everything after it depends on alone, got one that a "
-                        "connection bypasses; choose the block that holds it"
-                    )
-
 
 def select_rows(output: Tensor, rows: Int[Tensor, "k"]) -> Tensor:
     """Take rows of a batch and keep its memory format, which index_select would lose."""
@@ -282,27 +205,3 @@ def select_rows(output: Tensor, rows: Int[Tensor, "k"]) -> Tensor:
     if output.ndim == 4 and output.is_contiguous(memory_format=torch.channels_last):
         return taken.contiguous(memory_format=torch.channels_last)
     return taken
-
-
-def _check_names(backbone: nn.Module, at: Sequence[str]) -> tuple[str, ...]:
-    names = dict(backbone.named_modules())
-    if isinstance(at, str) or not at:
-        raise wrong("at", expected="a list of at least one layer name", got=repr(at))
-    for name in at:
-        if name not in names or not name:
-            raise unknown_name("layer", name, [n for n in names if n])
-    if len(set(at)) != len(at):
-        raise wrong("at", expected="each layer once", got=list(at))
-    return tuple(at)
-
-
-@contextmanager
-def _mode(module: nn.Module, *, training: bool) -> Iterator[None]:
-    """Put a module into a mode, and every part of it back into its own."""
-    before = {part: part.training for part in module.modules()}
-    module.train(training)
-    try:
-        yield
-    finally:
-        for part, was in before.items():
-            part.training = was

@@ -75,7 +75,9 @@ def _prune(element: ElementTree.Element) -> None:
 
 
 def _invisible(element: ElementTree.Element) -> bool:
-    """Whether a path or a rectangle has no outline, or no paint of its own (Vega's groups paint nothing)."""
+    """Whether an element is transparent, or a path or rectangle without outline or paint (groups lend none)."""
+    if element.get("opacity") == "0":  # a label that Vega hides as another is in its way
+        return True
     if element.tag not in {"path", "rect"}:
         return False
     painted = any(element.get(paint, "none") not in {"none", "transparent"} for paint in _PAINT)
