@@ -39,8 +39,9 @@ def test_an_unsettled_claim_is_inconclusive_whatever_its_interval() -> None:
 
 
 def test_an_effect_outside_of_its_interval_is_refused() -> None:
-    with pytest.raises(InputError, match="expected low <= effect <= high"):
-        claim(2, 1, 3)
+    for low, effect, high in [(2, 1, 3), (0, 1, float("inf")), (float("nan"), 1, 2)]:
+        with pytest.raises(InputError, match="expected finite low <= effect <= high"):
+            claim(low, effect, high)
 
 
 @given(

@@ -93,7 +93,7 @@ class ExitsStudy:
         return result
 
     def _run(self, run: RunFolder | None, progress: Progress) -> Result:
-        config, splits, began = self.config, self.splits, time.monotonic()
+        config, splits = self.config, self.splits
         device, why = choose_device(config.device)
         environment = describe_environment(seed=config.seed, device=str(device), why=why)
         if run:
@@ -119,7 +119,6 @@ class ExitsStudy:
                 "train the plain network": plain_history.seconds,
                 "train the early-exit network": early_history.seconds,
                 "measure": time.monotonic() - trained,
-                "in all, this time": self.reading + time.monotonic() - began,
             },
             notes=self.notes,
         )

@@ -46,10 +46,9 @@ class Claim:
     unsettled: str = ""
 
     def __post_init__(self) -> None:
-        if not self.low <= self.effect <= self.high:
-            raise InputError(
-                f"claim {self.id}: expected low <= effect <= high, got {self.low}, {self.effect}, {self.high}"
-            )
+        numbers = (self.low, self.effect, self.high)
+        if not self.low <= self.effect <= self.high or not all(map(math.isfinite, numbers)):
+            raise InputError(f"claim {self.id}: expected finite low <= effect <= high, got {numbers}")
 
     @property
     def verdict(self) -> Verdict:
