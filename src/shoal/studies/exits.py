@@ -107,7 +107,7 @@ class ExitsStudy:
             study=self.name,
             title="Networks that stop early",
             summary=summary(findings),
-            command=command(config),
+            command=command(config, splits.name),
             settings=_plain(config),
             environment=environment | {"precision": plain_history.precision},
             data=self.about,
@@ -174,12 +174,11 @@ def _is_named(data: str) -> bool:
     return not data or data in list_datasets()
 
 
-def command(config: ExitsConfig) -> str:
-    """The command that repeats the run."""
+def command(config: ExitsConfig, found: str) -> str:
+    """The command that repeats the run, on the data that were found."""
     default = ExitsConfig()
     flags = [f"--budget {config.budget}", f"--seed {config.seed}"]
-    if config.data:
-        flags.append(f"--data {shlex.quote(config.data)}")
+    flags.append(f"--data {shlex.quote(config.data or found)}")
     if config.minutes != BUDGETS[config.budget].minutes:
         flags.append(f"--minutes {config.minutes:g}")
     if config.width != BUDGETS[config.budget].width:
