@@ -112,8 +112,13 @@ def known(row: Mapping[str, Any], *keys: str) -> dict[str, Any]:
     return {key: row[key] for key in keys if isinstance(row.get(key), str) or usable(row.get(key))}
 
 
-def domain(values: Sequence[float], *, log: bool, zero: bool = False) -> tuple[float, float]:
-    """Range of an axis: the values with a little air, from zero where they come near it (or `zero` asks for it)."""
+def domain(
+    values: Sequence[float], *, log: bool, zero: bool = False, most: float | None = None
+) -> tuple[float, float]:
+    """Range of an axis: the values with a little air, from zero where they come near it (or `zero` asks for it).
+
+    No air is left beyond `most`, unless a value lies there.
+    """
     low, high = min(values), max(values)
     if log:
         air = max(high / low, 1.5) ** 0.05
@@ -123,7 +128,8 @@ def domain(values: Sequence[float], *, log: bool, zero: bool = False) -> tuple[f
     if low == high == 0:
         return 0.0, 1.0
     air = 0.05 * (high - low) or 0.1 * abs(high)
-    return (low - air if low else 0.0), (high + air if high else 0.0)
+    top = high + air if high else 0.0
+    return (low - air if low else 0.0), top if most is None else max(high, min(top, most))
 
 
 def log_ticks(low: float, high: float, most: int) -> list[float]:

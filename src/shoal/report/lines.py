@@ -34,8 +34,8 @@ class Plot:
     y: tuple[float, float]
 
 
-def plot(rows: Sequence[dict[str, Any]], *, log_x: bool, log_y: bool) -> Plot | None:
-    """Sort out what can be drawn; None where nothing can."""
+def plot(rows: Sequence[dict[str, Any]], *, log_x: bool, log_y: bool, percent: bool = False) -> Plot | None:
+    """Sort out what can be drawn; None where nothing can. A y axis of percent has no air beyond 100."""
     named = any(isinstance(row.get("x"), str) for row in rows)
     kept: list[dict[str, Any]] = [
         charts.known(row, "x", "y", "low", "high", "label", "mark") | {"series": str(row.get("series") or "")}
@@ -56,7 +56,7 @@ def plot(rows: Sequence[dict[str, Any]], *, log_x: bool, log_y: bool) -> Plot | 
         log_y=log_y,
         named_x=named_x,
         x=charts.domain(across, log=log_x and not named),
-        y=charts.domain(heights, log=log_y),
+        y=charts.domain(heights, log=log_y, most=100.0 if percent else None),
     )
 
 

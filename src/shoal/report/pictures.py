@@ -68,7 +68,7 @@ def draw(picture: Picture, prefix: str = "picture") -> Drawing:
 
 
 def _lines(picture: Picture, prefix: str) -> Drawing:
-    plotted = lines.plot(picture.rows, log_x=picture.log_x, log_y=picture.log_y)
+    plotted = lines.plot(picture.rows, log_x=picture.log_x, log_y=picture.log_y, percent="(%)" in picture.y)
     if plotted is None:
         return _empty(picture)
     wide, narrow = _plates(picture, partial(lines.draw_lines, plotted), prefix)
