@@ -7,7 +7,9 @@ import torch
 from torch import nn
 
 from shoal.engine import FitConfig, as_batches, evaluate, fit
+from shoal.engine.muon import orthogonalise
 from shoal.engine.objective import classification
+from shoal.engine.optimizers import create_optimizer
 from shoal.engine.precision import CHOICES, choose_precision, precision_named
 from shoal.errors import InputError, ShoalError
 from tests.engine.toy import toy_data, toy_model, train
@@ -137,6 +139,43 @@ def test_automatic_precision_is_the_fastest_that_was_measured() -> None:
 def test_wrong_settings_are_refused(changes: dict[str, object]) -> None:
     with pytest.raises(InputError):
         FitConfig(**changes)  # pyright: ignore[reportArgumentType]
+
+
+def test_muon_turns_convolutions_and_leaves_the_rest_to_sgd() -> None:
+    torch.manual_seed(0)
+    inner, stem, bias = torch.randn(16, 8, 3, 3), torch.randn(8, 3, 3, 3), torch.randn(4)
+    model, twin = nn.ParameterList([inner.clone(), stem.clone(), bias.clone()]), [stem.clone(), bias.clone()]
+    optimizer = create_optimizer(model, "muon", learning_rate=0.2, weight_decay=0.01)
+    parameters = [nn.Parameter(value) for value in twin]
+    groups = [{"params": parameters[:1], "weight_decay": 0.01}, {"params": parameters[1:]}]
+    plain = torch.optim.SGD(groups, lr=0.4 * 0.2, momentum=0.9, nesterov=True)
+    for group in optimizer.param_groups:
+        group["lr"] = 0.2 * group["share"]
+    for _ in range(3):
+        gradients = [torch.randn_like(p) for p in model]
+        for p, gradient in zip(model, gradients, strict=True):
+            p.grad = gradient
+        for p, gradient in zip(parameters, gradients[1:], strict=True):
+            p.grad = gradient.clone()
+        before = model[0].detach().clone()
+        optimizer.step()
+        plain.step()
+        moved = (model[0] - before * 16**0.5 / before.norm()).detach().reshape(16, -1)
+        spread = torch.linalg.svdvals(moved) / 0.2
+        assert 0.3 < float(spread.min()) <= float(spread.max()) < 1.4  # all directions move about alike
+    for p, q in zip(list(model)[1:], parameters, strict=True):
+        assert torch.allclose(p, q, atol=1e-6)
+
+
+@pytest.mark.parametrize("shape", [(5, 5), (4, 40), (40, 4)])
+def test_orthogonalised_matrices_keep_their_singular_vectors(shape: tuple[int, int]) -> None:
+    torch.manual_seed(0)
+    u, _, v = torch.linalg.svd(torch.randn(shape), full_matrices=False)
+    matrix = u @ torch.diag(torch.linspace(1.0, 0.3, min(shape))) @ v
+    turned = orthogonalise(matrix, steps=5)
+    inside = u.T @ turned @ v.T
+    assert torch.allclose(inside, torch.diag(inside.diag()), atol=0.05)
+    assert ((inside.diag() > 0.6) & (inside.diag() < 1.3)).all()
 
 
 def test_near_names_are_suggested() -> None:

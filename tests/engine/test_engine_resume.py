@@ -88,6 +88,23 @@ def same(one: Path, other: Path) -> None:
     assert rows[0] == rows[1]
 
 
+@pytest.mark.parametrize("optimizer", ["muon", "adamw"])
+def test_other_optimizers_go_on_with_the_same_bits(tmp_path: Path, optimizer: str) -> None:
+    settings = {"optimizer": optimizer, "learning_rate": 0.01}
+    whole, _ = train(None, steps=20, **settings)
+    signal.signal(signal.SIGALRM, lambda *_: os.kill(os.getpid(), signal.SIGTERM))
+    with RunFolder(tmp_path / "run", {}) as run:
+        stops = 0
+        while stops < 3:  # three times in the middle; then to the end
+            signal.setitimer(signal.ITIMER_REAL, 0.02)
+            with pytest.raises(Interrupted):
+                train(run, steps=20, **settings)
+            stops += 1
+        parts, _ = train(run, steps=20, **settings)
+    for a, b in zip(whole.state_dict().values(), parts.state_dict().values(), strict=True):
+        assert torch.equal(a, b)
+
+
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
 def test_killed_runs_end_bit_identical(tmp_path: Path, uninterrupted: Path, how: signal.Signals) -> None:
     kills = kill_until_done(tmp_path / "run", 1, how)

@@ -16,7 +16,7 @@ class FitConfig:
         minutes: time budget that the schedule is fitted to, evaluation included; 0 for none. It begins after
             the seconds that are spent on measuring precision and pace.
         max_epochs: with `minutes`, the most passes over the data, for data that are done before the time is up.
-        optimizer: "sgd" (Nesterov) or "adamw".
+        optimizer: "sgd" (Nesterov), "adamw" or "muon".
         learning_rate: at the peak of the schedule.
         momentum: of SGD.
         weight_decay: of matrices and convolutions.

@@ -5,10 +5,12 @@ recipe since He et al. 2019, "Bag of tricks" (arXiv 1812.01187), section 3.1.
 """
 
 import copy
+from typing import Any
 
 import torch
 from torch import nn
 
+from shoal.engine.muon import Muon
 from shoal.errors import unknown_name
 
 
@@ -19,8 +21,9 @@ def create_optimizer(
 
     Args:
         model: whose parameters.
-        name: "sgd" (with Nesterov momentum) or "adamw".
-        learning_rate: the peak rate; the fit loop scales it by its schedule.
+        name: "sgd" (with Nesterov momentum), "adamw" or "muon" (see `shoal.engine.muon`: for convolutions with at
+            least 8 input channels per filter; SGD for the rest, at 0.4 times the rate).
+        learning_rate: the peak rate; the fit loop scales it by its schedule, and by a group's "share".
         momentum: of SGD, in [0, 1).
         weight_decay: of parameters with two or more dimensions.
 
@@ -28,7 +31,7 @@ def create_optimizer(
         InputError: if there is no such optimizer.
     """
     parameters = [p for p in model.parameters() if p.requires_grad]
-    groups = [
+    groups: list[dict[str, Any]] = [
         {"params": [p for p in parameters if p.ndim > 1], "weight_decay": weight_decay},
         {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
     ]
@@ -36,7 +39,17 @@ def create_optimizer(
         return torch.optim.SGD(groups, lr=learning_rate, momentum=momentum, nesterov=momentum > 0)
     if name == "adamw":
         return torch.optim.AdamW(groups, lr=learning_rate)
-    raise unknown_name("optimizer", name, ["sgd", "adamw"])
+    if name == "muon":
+        return Muon(_muon_groups(groups), lr=learning_rate, momentum=momentum)
+    raise unknown_name("optimizer", name, ["sgd", "adamw", "muon"])
+
+
+def _muon_groups(groups: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Take the convolutions out that are worth orthogonalising: not the stem, not depthwise ones."""
+    inner = [p for p in groups[0]["params"] if p.ndim == 4 and p.shape[1] >= 8]
+    chosen = set(map(id, inner))
+    rest = [{**group, "params": [p for p in group["params"] if id(p) not in chosen], "share": 0.4} for group in groups]
+    return [{"params": inner, "orthogonal": True, "momentum": 0.6, "share": 1.0}, *rest]
 
 
 class WeightAverage:

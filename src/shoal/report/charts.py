@@ -112,9 +112,7 @@ def known(row: Mapping[str, Any], *keys: str) -> dict[str, Any]:
     return {key: row[key] for key in keys if isinstance(row.get(key), str) or usable(row.get(key))}
 
 
-def domain(
-    values: Sequence[float], *, log: bool, zero: bool = False, most: float | None = None
-) -> tuple[float, float]:
+def domain(values: Sequence[float], *, log: bool, zero: bool = False, most: float | None = None) -> tuple[float, float]:
     """Range of an axis: the values with a little air, from zero where they come near it (or `zero` asks for it).
 
     No air is left beyond `most`, unless a value lies there.

@@ -23,7 +23,8 @@ class ExitsConfig:
         image_size: side that a folder's images are brought to, in pixels.
         at: layers to attach exits to.
         max_accuracy_drop: share that the policy may lose on the validation images.
-        learning_rate, weight_decay, label_smoothing, average_decay, batch_size: see `shoal.engine.FitConfig`.
+        optimizer, learning_rate, weight_decay, label_smoothing, average_decay: see `shoal.engine.FitConfig`.
+        batch_size: rows of a step.
         exit_weight: loss weight of an early exit, relative to the last one's.
         distil: share of the soft target, see `shoal.exits.joint_objective`.
         small_until: share of training on images of 3/4 of the side.
@@ -40,7 +41,8 @@ class ExitsConfig:
     image_size: int = 32
     at: tuple[str, ...] = ("layer1.1", "layer2.0", "layer2.1", "layer3.0", "layer3.1", "layer4.0")
     max_accuracy_drop: float = 0.003
-    learning_rate: float = 0.3
+    optimizer: str = "muon"
+    learning_rate: float = 0.24
     weight_decay: float = 1e-3
     label_smoothing: float = 0.1
     average_decay: float = 0.98

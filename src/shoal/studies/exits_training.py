@@ -34,6 +34,7 @@ def fit_config(config: ExitsConfig, precision: str) -> FitConfig:
     return FitConfig(
         minutes=config.minutes,
         max_epochs=MAX_EPOCHS,
+        optimizer=config.optimizer,
         learning_rate=config.learning_rate,
         weight_decay=config.weight_decay,
         label_smoothing=config.label_smoothing,

@@ -1,0 +1,53 @@
+"""The README's code runs, its tree is the tree, and its links lead somewhere."""
+
+import re
+from pathlib import Path
+
+import torch
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+
+
+def test_the_five_lines_run() -> None:
+    from shoal.nets import create_model
+
+    (code,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    torch.manual_seed(0)
+    names = {
+        "your_trained_model": create_model("cifar_resnet18", width=4),
+        "images": torch.randn(64, 3, 8, 8),
+        "labels": torch.arange(64) % 10,
+        "validation_images": torch.randn(40, 3, 8, 8),
+        "validation_labels": torch.arange(40) % 10,
+        "new_images": torch.randn(5, 3, 8, 8),
+    }
+    before = {name: value.clone() for name, value in names["your_trained_model"].state_dict().items()}
+    exec(code, names)
+    result = names["result"]
+    assert result.logits.shape == (5, 10)
+    assert result.exit_index.shape == result.macs.shape == (5,)
+    assert len([line for line in code.splitlines() if line.strip()]) == 5
+    for name, value in names["your_trained_model"].state_dict().items():
+        assert torch.equal(value, before[name])  # "your weights stay as they are"
+
+
+def test_the_tree_is_there() -> None:
+    (tree,) = re.findall(r"```\n(src/shoal/.*?)```", README, re.DOTALL)
+    inside = re.findall(r"^  ([\w.]+/?) ", tree, re.MULTILINE)
+    assert len(inside) >= 8
+    for name in inside:
+        assert (ROOT / "src" / "shoal" / name).exists(), name
+    rooms = {path.name for path in (ROOT / "src" / "shoal").iterdir() if (path / "__init__.py").exists()}
+    assert rooms == {name.rstrip("/") for name in inside if name.endswith("/")}
+
+
+def test_links_lead_somewhere() -> None:
+    for target in re.findall(r"\]\(([^)#:]+)\)", README):
+        assert (ROOT / target).exists(), target
+
+
+def test_the_commands_of_the_readme_exist() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    for target in re.findall(r"^make (\w+)", README, re.MULTILINE):
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE)
