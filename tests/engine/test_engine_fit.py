@@ -148,9 +148,7 @@ def test_muon_turns_convolutions_and_leaves_the_rest_to_sgd() -> None:
     optimizer = create_optimizer(model, "muon", learning_rate=0.2, weight_decay=0.01)
     parameters = [nn.Parameter(value) for value in twin]
     groups = [{"params": parameters[:1], "weight_decay": 0.01}, {"params": parameters[1:]}]
-    plain = torch.optim.SGD(groups, lr=0.4 * 0.2, momentum=0.9, nesterov=True)
-    for group in optimizer.param_groups:
-        group["lr"] = 0.2 * group["share"]
+    plain = torch.optim.SGD(groups, lr=0.2, momentum=0.9, nesterov=True)
     for _ in range(3):
         gradients = [torch.randn_like(p) for p in model]
         for p, gradient in zip(model, gradients, strict=True):

@@ -137,7 +137,7 @@ class _Loop:
         pace, config = self.pace, self.config
         rate = config.learning_rate * rate_at(config.schedule, pace.progress, config.warmup)
         for group in self.optimizer.param_groups:
-            group["lr"] = rate * group.get("share", 1.0)
+            group["lr"] = rate
         size = self.batches.size_at(pace.progress)
         inputs, labels = self.batches.batch(pace.step, size, self.world)
         self.model.train()

@@ -22,8 +22,8 @@ def create_optimizer(
     Args:
         model: whose parameters.
         name: "sgd" (with Nesterov momentum), "adamw" or "muon" (see `shoal.engine.muon`: for convolutions with at
-            least 8 input channels per filter; SGD for the rest, at 0.4 times the rate).
-        learning_rate: the peak rate; the fit loop scales it by its schedule, and by a group's "share".
+            least 8 input channels per filter; SGD for the rest).
+        learning_rate: the peak rate; the fit loop scales it by its schedule.
         momentum: of SGD, in [0, 1).
         weight_decay: of parameters with two or more dimensions.
 
@@ -48,8 +48,8 @@ def _muon_groups(groups: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Take the convolutions out that are worth orthogonalising: not the stem, not depthwise ones."""
     inner = [p for p in groups[0]["params"] if p.ndim == 4 and p.shape[1] >= 8]
     chosen = set(map(id, inner))
-    rest = [{**group, "params": [p for p in group["params"] if id(p) not in chosen], "share": 0.4} for group in groups]
-    return [{"params": inner, "orthogonal": True, "momentum": 0.6, "share": 1.0}, *rest]
+    rest = [{**group, "params": [p for p in group["params"] if id(p) not in chosen]} for group in groups]
+    return [{"params": inner, "orthogonal": True, "momentum": 0.6}, *rest]
 
 
 class WeightAverage:

@@ -42,7 +42,7 @@ class ExitsConfig:
     at: tuple[str, ...] = ("layer1.1", "layer2.0", "layer2.1", "layer3.0", "layer3.1", "layer4.0")
     max_accuracy_drop: float = 0.003
     optimizer: str = "muon"
-    learning_rate: float = 0.24
+    learning_rate: float = 0.08
     weight_decay: float = 1e-3
     label_smoothing: float = 0.1
     average_decay: float = 0.98
