@@ -38,7 +38,7 @@ install-test: $(VENV)/.installed-test
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "Python >= 3.11 expected, got $$($(PYTHON) --version 2>&1); set PYTHON=/path/to/python3.11" >&2; exit 2; }
-	$(PYTHON) -m venv $(VENV)
+	$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo "no virtual environment: install Python's venv and pip" >&2; exit 2; }
 
 $(VENV)/.installed: $(BIN)/python $(PINNED)
 	$(PIP) install --quiet -c constraints.txt "torch==2.13.0"

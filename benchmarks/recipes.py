@@ -43,7 +43,7 @@ def variant_of(config: ExitsConfig, words: str) -> ExitsConfig:
         name, _, value = word.partition("=")
         if name not in types:
             raise unknown_name("setting", name, types)
-        changes[name] = types[name](value)
+        changes[name] = value == "True" if types[name] is bool else types[name](value)
     return replace(config, **changes)
 
 

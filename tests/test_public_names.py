@@ -10,7 +10,7 @@ import pytest
 
 ROOMS = {
     "shoal.measure": "Interval Latency MacCount MacCounter Recording bootstrap_interval count_macs count_parameters "
-    "latency mean_interval proportion_interval record standard_error",
+    "latency mean_interval paired_difference_interval proportion_interval record standard_error",
     "shoal.data": "Choice DataRow DataSpec FileCheck FlipCrop ImageSet ImageSplits Normalise Place PublishedSet "
     "alternating_flip cache_folder channel_statistics cutout describe_all fetch find_best find_spec list_datasets load "
     "locate random_crop random_flip stratified_sample verify",

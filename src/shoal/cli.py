@@ -9,13 +9,14 @@ import dataclasses
 import os
 import sys
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import cyclopts
-from cyclopts import App, Parameter
+from cyclopts import App, ArgumentCollection, Parameter
 from cyclopts.config import Env, Toml
 
 import shoal
@@ -74,10 +75,9 @@ def demo(
         notebook: goes into the report.
     """
     from shoal.report import write_report
-    from shoal.studies.exits import ExitsStudy
 
     config = ExitsConfig(data=data, budget="quick", offline=offline, seed=seed)
-    result = _run_study(ExitsStudy(config, _notes(notebook)), run)
+    result, _ = _run_exits(config, notebook, within=run)
     report = run / "report.html"
     write_report([result], report)
     _print_results([result], report, json=json)
@@ -100,11 +100,8 @@ def exits(
         notebook: goes into the report.
     """
     from shoal.report import write_report
-    from shoal.studies.exits import ExitsStudy
 
-    ready = ExitsStudy(config, _notes(notebook))
-    folder = run or Path("runs") / ready.run_name
-    result = _run_study(ready, folder, exact=True)
+    result, folder = _run_exits(config, notebook, within=Path("runs"), exactly=run)
     write_report([result], folder / "report.html")
     _print_results([result], folder / "report.html", json=json)
 
@@ -154,12 +151,9 @@ def fetch(name: str, /) -> None:
         name: see `shoal data list`.
     """
     from shoal.data import fetch as fetch_data
-    from shoal.engine import choose_progress
 
-    bar = choose_progress()
-    bar.start(name)
-    folder = fetch_data(name, progress=lambda *state: _show_fetch(bar, *state))
-    bar.finish()
+    with _progress() as progress:
+        folder = fetch_data(name, progress=_Fetching(progress))
     print(folder)
 
 
@@ -193,10 +187,9 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
         words, files = _config_files(words)
-        app.config = [
-            Env("SHOAL_", command=False),
-            *(Toml(f, must_exist=True, use_commands_as_keys=False) for f in files),
-        ]
+        # `_checked` has refused keys that no command knows; a command passes over those of another
+        toml = (Toml(f, must_exist=True, use_commands_as_keys=False, allow_unknown=True) for f in files)
+        app.config = [_Environment("SHOAL_", command=False), *toml]
         _check_environment()
         app(words, exit_on_error=False, print_error=False, result_action="return_value")
         _exit(0)
@@ -209,6 +202,16 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     except BrokenPipeError:  # the reader of stdout left, for example `| head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         _exit(1)
+    except OSError as error:
+        _exit(1, f"{error.filename or 'the system'}: {error.strerror or error}")
+
+
+class _Environment(Env):
+    """Settings from variables; SHOAL_DATA is no flag: `shoal.data` looks there when no flag names data."""
+
+    def __call__(self, app: App, commands: tuple[str, ...], arguments: ArgumentCollection) -> None:
+        others = ArgumentCollection(argument for argument in arguments if "--data" not in argument.names)
+        super().__call__(app, commands, others)
 
 
 def _exit(code: int, message: str = "") -> NoReturn:
@@ -254,13 +257,43 @@ def _check_environment() -> None:
             raise unknown_name("environment variable", variable, known)
 
 
-def _run_study(ready, folder: Path, *, exact: bool = False) -> "Result":
+def _run_exits(
+    config: ExitsConfig, notebook: Notebook | None, *, within: Path, exactly: Path | None = None
+) -> "tuple[Result, Path]":
+    """Run the study in a folder of its own within a folder, or exactly in the one that was asked for."""
+    from shoal.studies.exits import ExitsStudy
+
+    with _progress() as progress:
+        ready = ExitsStudy(config, _notes(notebook), fetching=_Fetching(progress))
+        for sentence in ready.says:
+            progress.say(f"data: {sentence}")
+        folder = exactly or within / ready.run_name
+        return ready.run(folder, progress), folder
+
+
+@contextmanager
+def _progress() -> "Iterator[Progress]":
+    """What a command reports to; the terminal is left as it was, whatever happens."""
     from shoal.engine import choose_progress
 
     progress = choose_progress()
-    for sentence in ready.says:
-        progress.say(f"data: {sentence}")
-    return ready.run(folder if exact else folder / ready.run_name, progress)
+    try:
+        yield progress
+    finally:
+        progress.close()
+
+
+class _Fetching:
+    """Shows how a fetch goes, from its first bytes on."""
+
+    def __init__(self, progress: "Progress"):
+        self.progress, self.file = progress, ""
+
+    def __call__(self, file: str, done: int, total: int) -> None:
+        if file != self.file:
+            self.file = file
+            self.progress.start(f"fetching {file}")
+        self.progress.update(done / total if total else 0.0, f"{done / 1e6:.1f} MB")
 
 
 def _notes(notebook: Notebook | None) -> dict[str, str]:
@@ -291,7 +324,3 @@ def _print_json(value: object) -> None:
 
 def _one_line(text: str) -> str:
     return " ".join(text.split())
-
-
-def _show_fetch(bar: "Progress", file: str, done: int, total: int) -> None:
-    bar.update(done / total if total else 0.0, file)

@@ -64,6 +64,13 @@ def atomic_file(path: str | Path) -> Iterator[BinaryIO]:
             partial.unlink()
 
 
+def remove_partials(folder: Path) -> None:
+    """Remove what killed processes left half-written in a folder that no living process writes to."""
+    for partial in folder.rglob(".*.partial"):
+        with contextlib.suppress(OSError):
+            partial.unlink()
+
+
 def write_text(path: str | Path, text: str) -> None:
     """Write `text` as UTF-8 to `path`, completely or not at all (see `atomic_file`)."""
     with atomic_file(path) as file:

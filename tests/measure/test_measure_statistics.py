@@ -11,7 +11,14 @@ from scipy import stats
 from torch import Tensor
 
 from shoal.errors import InputError
-from shoal.measure import Interval, bootstrap_interval, mean_interval, proportion_interval, standard_error
+from shoal.measure import (
+    Interval,
+    bootstrap_interval,
+    mean_interval,
+    paired_difference_interval,
+    proportion_interval,
+    standard_error,
+)
 
 
 def normal(n: int, seed: int) -> Tensor:
@@ -123,3 +130,47 @@ def test_an_interval_formats_all_three_numbers():
 def test_refuses_what_has_no_answer(call, message: str):
     with pytest.raises(InputError, match=message):
         call()
+
+
+def answers(both: int, only_first: int, only_second: int, neither: int) -> tuple[Tensor, Tensor]:
+    counts = torch.tensor([both, only_first, only_second, neither])
+    first = torch.tensor([True, True, False, False]).repeat_interleave(counts)
+    return first, torch.tensor([True, False, True, False]).repeat_interleave(counts)
+
+
+def test_paired_difference_is_newcombes():
+    """The first row of his table of examples: 0.2, from 0.0569 to 0.3404."""
+    found = paired_difference_interval(*answers(36, 12, 2, 0))
+    assert (found.value, round(found.low, 4), round(found.high, 4)) == (pytest.approx(0.2), 0.0569, 0.3404)
+
+
+@given(st.lists(st.integers(0, 40), min_size=4, max_size=4).filter(lambda counts: sum(counts) > 0))
+def test_paired_difference_turns_with_its_arguments(counts: list[int]):
+    first, second = answers(*counts)
+    one, other = paired_difference_interval(first, second), paired_difference_interval(second, first)
+    assert (one.low, one.high) == (pytest.approx(-other.high), pytest.approx(-other.low))
+    assert -1 - 1e-9 <= one.low <= one.value <= one.high <= 1 + 1e-9
+    assert one.low < one.high
+
+
+def test_paired_difference_agrees_with_the_bootstrap_on_many_rows():
+    first, second = answers(17_000, 700, 900, 1_400)
+    found = paired_difference_interval(first, second)
+    drawn = bootstrap_interval(first.double() - second.double())
+    assert found.low == pytest.approx(drawn.low, abs=3e-4)
+    assert found.high == pytest.approx(drawn.high, abs=3e-4)
+
+
+@pytest.mark.parametrize("shares", [(0.9, 0.03, 0.03), (0.5, 0.2, 0.1), (0.97, 0.0, 0.01)])
+def test_paired_difference_covers_the_truth(shares: tuple[float, float, float]):
+    generator = torch.Generator().manual_seed(0)
+    cells = torch.multinomial(torch.tensor([*shares, 1 - sum(shares)]), 400 * 100, True, generator=generator)
+    hits = 0
+    for row in cells.view(400, 100):
+        hits += shares[1] - shares[2] in paired_difference_interval((row == 0) | (row == 1), (row == 0) | (row == 2))
+    assert hits / 400 >= 0.92
+
+
+def test_paired_difference_refuses_unequal_lengths():
+    with pytest.raises(InputError, match="two tensors of one length"):
+        paired_difference_interval(torch.ones(3).bool(), torch.ones(2).bool())

@@ -51,9 +51,9 @@ CHART_TEXT = """() => [...document.querySelectorAll('.chart text')].filter(t => 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator["Browser"]:
-    executable = shutil.which("chromium")
+    executable = shutil.which("chromium") or shutil.which("google-chrome")
     if not executable:
-        pytest.skip("needs Chromium: no executable named chromium is on the path")
+        pytest.skip("needs Chromium: no executable named chromium or google-chrome is on the path")
     playwright = pytest.importorskip("playwright.sync_api", reason="needs Playwright: install the extra shoal[test]")
     with playwright.sync_playwright() as running:
         browser = running.chromium.launch(executable_path=executable, args=ARGUMENTS)

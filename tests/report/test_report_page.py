@@ -73,7 +73,7 @@ def test_the_bar_shows_what_the_verdict_says(direction: str, low: float, high: f
     assert all(0 <= place <= 100 for place in (bar.low, bar.effect, bar.high, bar.bound))
 
 
-@pytest.mark.parametrize("ends", [(0.0, 0.0), (float("-inf"), float("inf")), (-1e-300, 1e300), (-5e-324, 0.0)])
+@pytest.mark.parametrize("ends", [(0.0, 0.0), (-1e300, 1e300), (-1e-300, 1e300), (-5e-324, 0.0)])
 def test_the_bar_survives_odd_intervals(ends: tuple[float, float]):
     low, high = ends
     bar = interval_bar(

@@ -35,7 +35,9 @@ def base(n: int = 2000) -> Measured:
         bold_right=rows(0.6, n),
         bold_macs=torch.full((n,), 10),
         speed_ups=torch.full((9,), 2.4),
+        timed_macs=40.0,
         batch_size=128,
+        minutes=(2.0, 2.0),
     )
 
 
@@ -94,6 +96,19 @@ def test_pushing_costs_accuracy() -> None:
     assert pushing_costs_accuracy(replace(base(), bold_right=rows(0.95))).verdict == "contradicted"
     mixed = rows(0.9)[torch.randperm(2000, generator=torch.Generator().manual_seed(1))]
     assert pushing_costs_accuracy(replace(base(), bold_right=mixed)).verdict == "inconclusive"
+
+
+def test_no_difference_supports_no_difference_in_rank() -> None:
+    """Statements with "more" or "falls" are not supported by networks that answer alike."""
+    same = base().early_right
+    assert pushing_costs_accuracy(replace(base(), bold_right=same)).verdict != "supported"
+    assert later_exits_are_better(replace(base(), right_by_exit=same.expand(4, -1))).verdict != "supported"
+
+
+def test_agreement_on_few_images_proves_nothing() -> None:
+    """360 images without a difference allow a difference of about a point."""
+    assert keeps_the_accuracy(base(360)).verdict == "inconclusive"
+    assert keeps_the_accuracy(base(20_000)).verdict == "supported"
 
 
 def test_all_claims_are_distinct_sentences_with_numbers() -> None:

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -11,7 +12,7 @@ from shoal.errors import InputError, ShoalError
 from shoal.studies.result import Claim, Picture, Result, Table
 
 
-def claim(low: float, effect: float, high: float, direction: str = "above", **more: str) -> Claim:
+def claim(low: float, effect: float, high: float, direction: str = "above", **more: Any) -> Claim:
     return Claim(
         id="c", sentence="s", measured="m", effect=effect, low=low, high=high, bound=1.0,
         direction=direction, **more,  # pyright: ignore[reportArgumentType]
@@ -34,6 +35,16 @@ def test_the_verdict_follows_from_the_interval(low: float, high: float, above: s
     assert claim(low, high, high, "below").verdict == below
 
 
+@pytest.mark.parametrize(
+    ("low", "high", "above", "below"),
+    [(1.1, 2.0, "supported", "contradicted"), (1.0, 2.0, "inconclusive", "contradicted"),
+     (0.5, 1.0, "contradicted", "inconclusive"), (1.0, 1.0, "contradicted", "contradicted")],
+)  # fmt: skip
+def test_a_strict_statement_is_false_at_its_bound(low: float, high: float, above: str, below: str) -> None:
+    assert claim(low, low, high, strict=True).verdict == above
+    assert claim(low, low, high, "below", strict=True).verdict == below
+
+
 def test_an_unsettled_claim_is_inconclusive_whatever_its_interval() -> None:
     assert claim(2, 3, 4, unsettled="not converged").verdict == "inconclusive"
 
@@ -42,6 +53,8 @@ def test_an_effect_outside_of_its_interval_is_refused() -> None:
     for low, effect, high in [(2, 1, 3), (0, 1, float("inf")), (float("nan"), 1, 2)]:
         with pytest.raises(InputError, match="expected finite low <= effect <= high"):
             claim(low, effect, high)
+    with pytest.raises(InputError, match="and bound"):
+        Claim(id="c", sentence="", measured="", effect=1, low=0, high=2, bound=float("nan"), direction="above")
 
 
 @given(

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from shoal.data.find import find_named
+from shoal.data.idx import idx_candidates
 from shoal.data.specs import DIGITS, SPECS, DataSpec
 from shoal.errors import InputError
 
@@ -14,8 +15,8 @@ class DataRow:
 
     Attributes:
         name: to use with `load`, `fetch` and `verify`.
-        found: whether it lies on this machine.
-        where: the path, or "".
+        found: whether all of its files lie on this machine.
+        where: the path, and what is missing there; or "".
         content: rows, image size and classes in a few words.
         fetch: the command that brings it and its size, or that there is nothing to fetch.
         terms: licence or terms.
@@ -50,6 +51,8 @@ def _row(spec: DataSpec, root: str | Path | None) -> DataRow:
         where = str(place.path) if place else ""
     except InputError as error:  # pickles in its place: say so in the list
         place, where = None, str(error)
+    if place and (missing := _missing(spec, place.path)):
+        place, where = None, f"{where} lacks {', '.join(missing)}"
     channels, height, width = spec.shape
     count = f"{spec.train:,} + {spec.test:,}" if spec.test else f"{spec.train:,}"
     command = f"shoal data fetch {spec.name} ({spec.download_size / 1e6:.0f} MB)"
@@ -62,3 +65,15 @@ def _row(spec: DataSpec, root: str | Path | None) -> DataRow:
         terms=spec.terms,
         source=spec.source,
     )
+
+
+def _missing(spec: DataSpec, path: Path) -> list[str]:
+    """Names of files that are not there; an archive is taken to hold all of them until it is read."""
+    if not path.is_dir() or spec is DIGITS:
+        return []
+    here = (idx_candidates(path, file.name) if spec.kind == "idx" else [path / file.name] for file in spec.files)
+    return [
+        file.name
+        for file, candidates in zip(spec.files, here, strict=True)
+        if not any(candidate.is_file() for candidate in candidates)
+    ]

@@ -166,6 +166,8 @@ def search_folders(root: str | Path | None = None) -> list[tuple[Path, str]]:
     if root is not None:
         return [(_existing(Path(root).expanduser(), "data root"), str(root))]
     configured = os.environ.get("SHOAL_DATA")
+    if configured and match_spec(configured) and not Path(configured).exists():
+        configured = None  # the name of a data set, not a folder to look in
     mine = [(_existing(Path(configured).expanduser(), "SHOAL_DATA"), "SHOAL_DATA")] if configured else []
     return [*mine, (cache_folder(), "the cache")]
 

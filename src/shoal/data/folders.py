@@ -7,6 +7,7 @@ With train/ and val/ but no test/, val/ is what is reported on. Hidden files and
 their name are passed over; an image that cannot be read is an error that names it.
 """
 
+import unicodedata
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -107,6 +108,8 @@ def _parts(folder: Path) -> dict[str, Path]:
 
 def _list(part: Path, root: Path, *, classes: tuple[str, ...] | None = None, fewest: int = 1) -> Listing:
     names = tuple(child.name for child in _subfolders(part))
+    for name in names:
+        _check_name(part, name)
     if classes is None and len(names) < 2:
         got = f"{len(names)}" + (f" ({names[0]})" if names else "")
         fix = "put the images of each class into a folder of its own"
@@ -126,6 +129,12 @@ def _list(part: Path, root: Path, *, classes: tuple[str, ...] | None = None, few
     return Listing(part, classes or names, tuple(paths), tuple(labels))
 
 
+def _check_name(part: Path, name: str) -> None:
+    """Class names end up in JSON, in the report and in its charts, which refuse control characters and broken UTF-8."""
+    if any(unicodedata.category(character) in ("Cc", "Cs") or character in "\ufffe\uffff" for character in name):
+        raise wrong(str(part), expected="class folders with printable names", got=ascii(name), fix="rename the folder")
+
+
 def _subfolders(folder: Path) -> list[Path]:
     try:
         children = sorted(folder.iterdir())
@@ -137,7 +146,11 @@ def _subfolders(folder: Path) -> list[Path]:
 
 
 def _images(folder: Path) -> Iterator[Path]:
-    for path in sorted(folder.iterdir()):
+    try:
+        paths = sorted(folder.iterdir())
+    except OSError as error:
+        raise InputError(f"{folder}: expected a readable folder, got {error.strerror or error}") from error
+    for path in paths:
         if path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file():
             yield path
 

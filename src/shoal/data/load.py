@@ -8,6 +8,7 @@ choice.splits, choice.why, choice.better
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from shoal.data.cifar import read_cifar10
 from shoal.data.digits import read_digits
@@ -18,8 +19,8 @@ from shoal.data.folders import read_folder
 from shoal.data.idx import read_idx_folder
 from shoal.data.sets import ImageSplits
 from shoal.data.specs import CIFAR10, DIGITS, FASHION_MNIST, MNIST, match_spec
-from shoal.data.splits import DEFAULT_TEST, PublishedSet
-from shoal.errors import InputError, ShoalError
+from shoal.data.splits import DEFAULT_TEST, DEFAULT_VALIDATION, PublishedSet
+from shoal.errors import InputError, ShoalError, wrong
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -30,11 +31,13 @@ class Choice:
         splits: the data.
         why: a sentence on why these.
         better: a sentence on how to get better ones; empty if these are as good as it gets.
+        data: the name or path that leads to the same data again.
     """
 
     splits: ImageSplits
     why: str
     better: str
+    data: str
 
 
 def load(
@@ -79,7 +82,7 @@ def load(
         digits: 500 + 144 + 359 images 8×8×1 in 10 classes
     """
     if name_or_path is None:
-        published = _choose(None, root, size, offline, progress)[0]
+        published = _choose(None, root, _Sizes(size, size), offline, progress)[1]
     else:
         spec = match_spec(name_or_path) if isinstance(name_or_path, str) else None
         if spec and not offline and find_named(spec, root=root) is None:
@@ -101,6 +104,8 @@ def find_best(
     train_rows: int | None = None,
     seed: int = 0,
     progress: Report | None = None,
+    folder_size: int | None = None,
+    default_validation: float = DEFAULT_VALIDATION,
 ) -> Choice:
     """Load the best data at hand, and say why these and how to get better ones.
 
@@ -117,6 +122,9 @@ def find_best(
         train_rows: see `load`.
         seed: see `load`.
         progress: of the fetch.
+        folder_size: as `size`, for folders of images alone.
+        default_validation: share of the training data to hold out where `validation` is None and no validation
+            rows are published.
 
     Raises:
         InputError: if `data`, `root` or SHOAL_DATA cannot be used.
@@ -126,9 +134,12 @@ def find_best(
         >>> find_best("digits").why
         'digits, as asked for'
     """
-    published, why = _choose(data, root, size, offline, progress)
-    splits = published.split(validation=validation, test=test, train_rows=train_rows, seed=seed)
-    return Choice(splits=splits, why=why, better=_better(splits.name))
+    place, published, why = _choose(data, root, _Sizes(size, folder_size), offline, progress)
+    splits = published.split(
+        validation=validation, test=test, train_rows=train_rows, seed=seed, default_validation=default_validation
+    )
+    named = place.spec.name if place.spec else str(place.path)
+    return Choice(splits=splits, why=why, better=_better(splits.name), data=named)
 
 
 def read_place(place: Place, *, size: int | None = None) -> PublishedSet:
@@ -153,44 +164,66 @@ def _source(place: Place) -> str:
     return f"{place.spec.title} from {place.where} ({place.path})"
 
 
+class _Sizes(NamedTuple):
+    """What sides images are brought to; None keeps them."""
+
+    every: int | None
+    folder: int | None
+
+    def read(self, place: Place) -> PublishedSet:
+        return read_place(place, size=self.every or (self.folder if place.kind == "images" else None))
+
+
 def _choose(
     data: str | Path | None,
     root: str | Path | None,
-    size: int | None,
+    sizes: _Sizes,
     offline: bool,
     progress: Report | None,
-) -> tuple[PublishedSet, str]:
-    """The data and why they were chosen."""
+) -> tuple[Place, PublishedSet, str]:
+    """Where the data are, the data, and why they were chosen."""
     if data is not None:
-        return read_place(locate(data, root=root), size=size), f"{data}, as asked for"
+        place = locate(data, root=root)
+        return place, sizes.read(place), f"{data}, as asked for"
     passed_over = ""
     if root is not None or os.environ.get("SHOAL_DATA"):
-        folder, where = _named_by_user(root)
         try:
-            place = recognise(folder, where)
+            place = _named_by_user(root)
         except InputError as error:
             if root is not None:
                 raise
             passed_over = f" ({error})"
         else:
-            return read_place(place, size=size), f"{_title(place)}, found by {where}"
+            where = "SHOAL_DATA" if root is None else place.where
+            return place, sizes.read(place), f"{_title(place)}, found by {where}"
     for place in _at_hand():
         try:
-            return read_place(place, size=size), f"{_title(place)}, found in {place.where}{passed_over}"
+            return place, sizes.read(place), f"{_title(place)}, found in {place.where}{passed_over}"
         except ShoalError as error:
             passed_over += f" ({error})"
     if not offline:
         try:
             place = Place("idx", fetch(FASHION_MNIST, progress=progress), "the cache", FASHION_MNIST)
-            return read_place(place, size=size), f"Fashion-MNIST, fetched now{passed_over}"
+            return place, sizes.read(place), f"Fashion-MNIST, fetched now{passed_over}"
         except ShoalError as error:
             passed_over += f" ({error})"
-    return read_digits().resized(size), f"scikit-learn's digits, since nothing else is here{passed_over}"
+    place = locate(DIGITS.name)
+    return place, sizes.read(place), f"scikit-learn's digits, since nothing else is here{passed_over}"
 
 
-def _named_by_user(root: str | Path | None) -> tuple[Path, str]:
+def _named_by_user(root: str | Path | None) -> Place:
+    """What `root` or SHOAL_DATA names: a data set, a folder of data sets, or a folder of images."""
+    configured = os.environ.get("SHOAL_DATA", "") if root is None else ""
+    if (spec := match_spec(configured)) and not Path(configured).exists():
+        found = (find_in(spec, cache_folder(), "the cache"), *(p for p in _at_hand() if p.spec is spec))
+        place = locate(spec.name) if spec is DIGITS else next(filter(None, found), None)
+        if place is None:
+            raise wrong(
+                "SHOAL_DATA", expected="data that are here", got=configured, fix=f"shoal data fetch {spec.name}"
+            )
+        return place
     folder, where = search_folders(root)[0]
-    return folder, "SHOAL_DATA" if root is None else where
+    return recognise(folder, where)
 
 
 def _at_hand() -> list[Place]:

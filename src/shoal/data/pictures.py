@@ -1,6 +1,8 @@
 """One image file to one tensor, with care: size limits, orientation, transparency, errors that name the file."""
 
+import struct
 import warnings
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -98,7 +100,7 @@ def _open(path: Path) -> Iterator[Image.Image]:
         raise wrong(str(path), expected=expected, got=error, fix="scale it down or remove it") from error
     except UnidentifiedImageError as error:
         raise ShoalError(f"{path}: expected an image, got something else; replace or remove it") from error
-    except (OSError, SyntaxError, ValueError, IndexError) as error:
+    except (OSError, SyntaxError, ValueError, LookupError, TypeError, EOFError, struct.error, zlib.error) as error:
         if isinstance(error, ShoalError):
             raise
         raise ShoalError(f"{path}: the image is corrupt ({error}); replace or remove it") from error

@@ -75,6 +75,7 @@ class DataSpec:
         train, test: numbers of rows; test is 0 where the authors set no test rows apart.
         terms: licence or terms in a few words.
         source: whom to cite.
+        mirrors: whether an image turned left to right is another image of its class; a digit is not.
         debian_package: a Debian package with the same content, or "".
         debian_folder: where that package puts it.
     """
@@ -92,6 +93,7 @@ class DataSpec:
     files: tuple[DataFile, ...] = ()
     downloads: tuple[Download, ...] = ()
     other_folders: tuple[str, ...] = ()
+    mirrors: bool = False
     debian_package: str = ""
     debian_folder: Path | None = None
 
@@ -128,6 +130,7 @@ CIFAR10 = DataSpec(
     ),
     classes=("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"),
     shape=(3, 32, 32),
+    mirrors=True,
     train=50_000,
     test=10_000,
     terms="no licence stated; cite the source",
@@ -196,6 +199,7 @@ FASHION_MNIST = DataSpec(
         "Ankle boot",
     ),
     shape=(1, 28, 28),
+    mirrors=True,
     train=60_000,
     test=10_000,
     terms="MIT",

@@ -48,15 +48,17 @@ class PublishedSet:
         test: int | float = DEFAULT_TEST,
         train_rows: int | None = None,
         seed: int = 0,
+        default_validation: float = DEFAULT_VALIDATION,
     ) -> ImageSplits:
         """Divide into training, validation and test rows, each class in its share.
 
         Args:
             validation: rows (int) or share of the training data (float in [0, 1)); 0 trains on all rows. None
-                takes the published validation rows, or a tenth of the training data where there are none.
+                takes the published validation rows, or `default_validation` where there are none.
             test: as `validation`, used only where no test rows are published.
             train_rows: keep this many training rows, each class in its share; None keeps all.
             seed: of all draws.
+            default_validation: share of the training data, see `validation`.
 
         Returns:
             The three parts, with normalisation constants of the training rows.
@@ -70,7 +72,7 @@ class PublishedSet:
         if held_out is not None and validation is not None:
             train, held_out = _joined(train, held_out), None
         if held_out is None:
-            share = DEFAULT_VALIDATION if validation is None else validation
+            share = default_validation if validation is None else validation
             train, held_out = _carve(train, share, "validation", _generator(seed, _VALIDATION))
         if train_rows is not None and train_rows != len(train):
             train = stratified_sample(train, train_rows, seed=seed)

@@ -3,8 +3,10 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from shoal.engine.optimizers import OPTIMIZERS
+from shoal.engine.precision import precision_named
 from shoal.engine.schedule import rate_at
-from shoal.errors import wrong
+from shoal.errors import unknown_name, wrong
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +58,12 @@ class FitConfig:
             raise wrong("training time", expected="epochs > 0 or minutes > 0", got=f"{self.epochs}, {self.minutes}")
         if self.learning_rate <= 0:
             raise wrong("learning_rate", expected="a number > 0", got=self.learning_rate)
-        rate_at(self.schedule, 0.0, 0.1)  # refuses an unknown schedule now rather than at the first step
+        # refuse unknown names now rather than at the first step
+        rate_at(self.schedule, 0.0, 0.1)
+        if self.optimizer not in OPTIMIZERS:
+            raise unknown_name("optimizer", self.optimizer, OPTIMIZERS)
+        if self.precision != "auto":
+            precision_named(self.precision)
 
 
 @dataclass

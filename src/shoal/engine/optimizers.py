@@ -13,6 +13,8 @@ from torch import nn
 from shoal.engine.muon import Muon
 from shoal.errors import unknown_name
 
+OPTIMIZERS = ("sgd", "adamw", "muon")
+
 
 def create_optimizer(
     model: nn.Module, name: str, *, learning_rate: float, momentum: float = 0.9, weight_decay: float = 0.0
@@ -41,7 +43,7 @@ def create_optimizer(
         return torch.optim.AdamW(groups, lr=learning_rate)
     if name == "muon":
         return Muon(_muon_groups(groups), lr=learning_rate, momentum=momentum)
-    raise unknown_name("optimizer", name, ["sgd", "adamw", "muon"])
+    raise unknown_name("optimizer", name, OPTIMIZERS)
 
 
 def _muon_groups(groups: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -28,6 +28,10 @@ class Progress(Protocol):
         """A line for the reader."""
         ...
 
+    def close(self) -> None:
+        """Nothing follows, or something failed: leave the terminal as it was. May be called at any time."""
+        ...
+
 
 class Silent:
     """Reports nothing."""
@@ -42,6 +46,9 @@ class Silent:
         """Do nothing."""
 
     def say(self, text: str) -> None:
+        """Do nothing."""
+
+    def close(self) -> None:
         """Do nothing."""
 
 
@@ -70,6 +77,9 @@ class Lines:
     def say(self, text: str) -> None:
         """Print a line."""
         print(text, file=self.stream, flush=True)
+
+    def close(self) -> None:
+        """Do nothing: lines leave nothing open."""
 
 
 class Bar:
@@ -104,10 +114,8 @@ class Bar:
         """Print a line above the bar."""
         self._bar.console.print(text, highlight=False, markup=False)
 
-    def __enter__(self) -> "Bar":
-        return self
-
-    def __exit__(self, *_: object) -> None:
+    def close(self) -> None:
+        """Stop drawing and show the cursor again."""
         self._bar.stop()
 
 

@@ -16,7 +16,7 @@ import tomli_w
 
 from shoal.engine.checkpoint import State, latest_checkpoint, load_checkpoint, save_checkpoint
 from shoal.errors import ShoalError, wrong
-from shoal.files import explain_os_error, write_json, write_text
+from shoal.files import explain_os_error, remove_partials, write_json, write_text
 
 
 class RunFolder:
@@ -41,6 +41,8 @@ class RunFolder:
             raise explain_os_error(error, self.path) from error
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if (self.path / "config.toml").exists() or not self._strangers():
+                remove_partials(self.path)
             self._check_config()
         except BlockingIOError:
             self._lock.close()
@@ -105,11 +107,15 @@ class RunFolder:
                 rows.append(json.loads(line))
         return rows
 
+    def _strangers(self) -> list[str]:
+        """Files that no run has written."""
+        names = sorted(entry.name for entry in self.path.iterdir())
+        return [name for name in names if name != ".lock" and not name.startswith(".config.toml.")]
+
     def _check_config(self) -> None:
         file = self.path / "config.toml"
         if not file.exists():
-            strangers = [entry.name for entry in self.path.iterdir() if entry.name != ".lock"]
-            if strangers:
+            if strangers := self._strangers():
                 raise wrong(
                     f"run folder {self.path}",
                     expected="an empty folder or one of a Shoal run",

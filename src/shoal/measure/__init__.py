@@ -9,6 +9,7 @@ from shoal.measure.statistics import (
     Interval,
     bootstrap_interval,
     mean_interval,
+    paired_difference_interval,
     proportion_interval,
     standard_error,
 )
@@ -24,6 +25,7 @@ __all__ = [
     "count_parameters",
     "latency",
     "mean_interval",
+    "paired_difference_interval",
     "proportion_interval",
     "record",
     "standard_error",

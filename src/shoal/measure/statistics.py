@@ -3,8 +3,9 @@
     bootstrap_interval(values)                                          # of a mean, or of any statistic
     bootstrap_interval((a, b), lambda a, b: a.mean() / b.mean())        # of a ratio; rows stay together
     proportion_interval(90, 100)                                        # of an accuracy
+    paired_difference_interval(right_a, right_b)                        # of two accuracies on the same examples
 
-For a difference between two networks on the same examples, resample the differences (or both columns jointly):
+For other differences between two networks on the same examples, resample the differences (or both columns jointly):
 what the examples have in common then cancels.
 """
 
@@ -15,7 +16,7 @@ from statistics import NormalDist
 from typing import Any
 
 import torch
-from jaxtyping import Num, Shaped
+from jaxtyping import Bool, Num, Shaped
 from torch import Tensor
 
 from shoal.errors import wrong
@@ -131,6 +132,50 @@ def proportion_interval(successes: int, n: int, *, confidence: float = 0.95) -> 
     reach = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
     # rounding must not leave a share of 0 or 1 outside of its own interval
     return Interval(share, min(share, max(0.0, centre - reach)), max(share, min(1.0, centre + reach)), confidence)
+
+
+def paired_difference_interval(
+    first: Bool[Tensor, "n"], second: Bool[Tensor, "m"], *, confidence: float = 0.95
+) -> Interval:
+    """Newcombe's interval of the difference of two shares that were measured on the same examples.
+
+    Sound where few or no examples differ, which is where a bootstrap of the differences collapses to a point.
+
+    Args:
+        first: [n], whether the first is right about each example; at least one.
+        second: [n], the same of the second.
+        confidence: in (0, 1).
+
+    Returns:
+        Share of first − share of second, within [−1, 1].
+
+    Raises:
+        InputError: if lengths differ or are 0, or the confidence is out of range.
+
+    Example:
+        >>> right = torch.ones(100, dtype=torch.bool)
+        >>> print(f"{paired_difference_interval(right, right):.3f}")
+        0.000 [-0.037, 0.037]
+
+    Source: Newcombe 1998, "Improved confidence intervals for the difference between binomial proportions based on
+        paired data", Statistics in Medicine 17, method 10.
+    """
+    if len(first) != len(second) or not len(first):
+        raise wrong("values", expected="two tensors of one length, >= 1", got=f"{len(first)} and {len(second)}")
+    n = len(first)
+    both, neither = int((first & second).sum()), int((~first & ~second).sum())
+    only_first, only_second = int((first & ~second).sum()), int((~first & second).sum())
+    a = proportion_interval(both + only_first, n, confidence=confidence)
+    b = proportion_interval(both + only_second, n, confidence=confidence)
+    margins = (both + only_first) * (only_second + neither) * (both + only_second) * (only_first + neither)
+    product = both * neither - only_first * only_second
+    if product > 0:  # corrected for continuity, towards independence
+        product = max(product - n / 2, 0)
+    phi = product / math.sqrt(margins) if margins else 0.0
+    down, up = (a.value - a.low, b.high - b.value), (a.high - a.value, b.value - b.low)
+    low, high = (math.sqrt(max(0.0, x * x - 2 * phi * x * y + y * y)) for x, y in (down, up))
+    difference = (only_first - only_second) / n
+    return Interval(difference, difference - low, difference + high, confidence)
 
 
 def _mean(values: Tensor) -> Tensor:

@@ -15,11 +15,13 @@ Source: He et al. 2016 (arXiv 1512.03385), table 1; stem and initialisation as i
 from collections.abc import Sequence
 from functools import partial
 
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from shoal.errors import wrong
 from shoal.nets.blocks import BasicBlock, Bottleneck
 from shoal.nets.registry import ModelConfig, register_model
+from shoal.nets.whitening import Whitening
 
 Block = type[BasicBlock] | type[Bottleneck]
 
@@ -35,6 +37,7 @@ class ResNet(nn.Module):
         width: channels of the stem and the first stage; every later stage doubles it.
         small_images: 3×3 stem without pooling (sides >= 8) instead of 7×7 with pooling (sides >= 32). Below
             these sides the last stage would have less than one pixel to look at.
+        whitened: put a fixed layer of whitened patches before the stem (see `shoal.nets.whitening`).
         zero_init_residual: start every block as its shortcut alone (Goyal et al. 2017, arXiv 1706.02677, 5.1).
 
     Attributes:
@@ -59,6 +62,7 @@ class ResNet(nn.Module):
         width: int = 64,
         small_images: bool = False,
         zero_init_residual: bool = False,
+        whitened: bool = False,
     ):
         super().__init__()
         for name, value in (("num_classes", num_classes), ("in_channels", in_channels), ("width", width)):
@@ -68,6 +72,8 @@ class ResNet(nn.Module):
         self.in_channels = in_channels
         self.min_side = 8 if small_images else 32
         kernel, stride, padding = (3, 1, 1) if small_images else (7, 2, 3)
+        self.whiten = Whitening(in_channels) if whitened else None
+        in_channels = self.whiten.out_channels if self.whiten else in_channels
         self.conv1 = nn.Conv2d(in_channels, width, kernel, stride=stride, padding=padding, bias=False)
         self.bn1 = nn.BatchNorm2d(width)
         self.relu = nn.ReLU()
@@ -95,6 +101,8 @@ class ResNet(nn.Module):
         if x.ndim != 4 or x.shape[1] != self.in_channels or min(x.shape[2:]) < self.min_side:
             form = f"[batch, {self.in_channels}, height, width] with sides >= {self.min_side}"
             raise wrong("images", expected=form, got=list(x.shape))
+        if self.whiten is not None:
+            x = F.relu(self.whiten(x))  # [b, 8 * in_channels, h, w]
         x = self.maxpool(self.relu(self.bn1(self.conv1(x))))  # [b, w, h, w] or [b, w, h/4, w/4]
         x = self.layer2(self.layer1(x))
         x = self.layer4(self.layer3(x))  # [b, C, h/8, w/8] or [b, C, h/32, w/32]

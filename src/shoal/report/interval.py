@@ -10,7 +10,6 @@ Example:
     (True, 100.0)
 """
 
-import math
 from dataclasses import dataclass
 
 from shoal.report.numbers import number, quantity, spread
@@ -24,8 +23,8 @@ class IntervalBar:
     """Where things lie on the bar, in percent of its width, and what they read.
 
     Args:
-        low: the interval's lower end; 0 where it is infinite.
-        high: its upper end; 100 where it is infinite.
+        low: the interval's lower end.
+        high: its upper end.
         effect: the effect.
         bound: the bound.
         true_from: start of the side of the bound on which the statement is true.
@@ -48,13 +47,11 @@ class IntervalBar:
 
 def interval_bar(claim: Claim) -> IntervalBar:
     """Lay out the bar of one claim."""
-    known = [value for value in (claim.low, claim.high, claim.effect, claim.bound) if math.isfinite(value)] or [0.0]
+    known = (claim.low, claim.high, claim.effect, claim.bound)
     span = max(known) - min(known) or abs(known[0]) or 1.0
     start, width = min(known) - _AIR * span, (1 + 2 * _AIR) * span
 
     def place(value: float) -> float:
-        if not math.isfinite(value):
-            return 100.0 if value > 0 else 0.0
         return round(100 * (value - start) / width, 2)
 
     bound, above = place(claim.bound), claim.direction == "above"

@@ -8,17 +8,19 @@ exits gives up the validation images: what it is compared with is at its best.
 """
 
 import hashlib
+import json
 import re
 import shlex
 import time
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from shoal.data import ImageSplits, find_best, list_datasets
+from shoal.data import ImageSplits, find_best
+from shoal.data.download import Report
 from shoal.engine import (
     History,
     Precision,
@@ -39,7 +41,7 @@ from shoal.studies.exits_claims import Measured, all_claims
 from shoal.studies.exits_config import BUDGETS, ExitsConfig, resolve
 from shoal.studies.exits_findings import Findings, pictures, summary, tables
 from shoal.studies.exits_timing import time_both
-from shoal.studies.exits_training import create_early, train_early, train_plain
+from shoal.studies.exits_training import create_early, fit_config, train_early, train_plain
 from shoal.studies.result import Result
 
 
@@ -49,10 +51,11 @@ class ExitsStudy:
     Args:
         config: the settings; what is 0 follows the budget.
         notes: what the lab notebook holds besides: who, with whom, resources, time spent.
+        fetching: told how a fetch of data goes, see `shoal.data.fetch`.
 
     Attributes:
         name: "exits".
-        run_name: a name for the run folder that tells budgets and data sets apart.
+        run_name: a name for the run folder that tells budgets, data sets and settings apart.
         says: what was taken for data, why, and how to get better ones, a sentence each.
 
     Raises:
@@ -61,13 +64,18 @@ class ExitsStudy:
 
     name = "exits"
 
-    def __init__(self, config: ExitsConfig, notes: dict[str, str] | None = None):
+    def __init__(self, config: ExitsConfig, notes: dict[str, str] | None = None, *, fetching: Report | None = None):
         self.config, self.notes = resolve(config), notes or {}
+        fit_config(self.config, self.config.precision)  # refuses wrong settings now, not after the first training
+        choose_device(self.config.device)
         began = time.monotonic()
-        self.splits, self.about = read_data(self.config)
+        self.splits, self.about = read_data(self.config, fetching)
         self.reading = time.monotonic() - began
-        create_early(self.config, self.splits)  # a wrong layer is refused now, not after the first training
-        self.run_name = f"exits-{self.config.budget}-{re.sub(r'[^A-Za-z0-9_.-]+', '-', self.splits.name)}"
+        create_early(self.config, self.splits)  # the same for a wrong layer
+        self.identity = {"study": self.name, "settings": _identifying(self.config), "data": _identity(self.splits)}
+        digest = hashlib.sha256(json.dumps(self.identity, sort_keys=True).encode()).hexdigest()[:6]
+        data_name = re.sub(r"[^A-Za-z0-9_.-]+", "-", self.splits.name)
+        self.run_name = f"exits-{self.config.budget}-{data_name}-{digest}"
         self.says = tuple(filter(None, (f"{self.splits} ({self.about['why']})", self.about["better"])))
 
     def run(self, folder: str | Path | None = None, progress: Progress | None = None) -> Result:
@@ -86,8 +94,7 @@ class ExitsStudy:
         """
         if folder is None:
             return self._run(None, progress or Silent())
-        identity = {"study": self.name, "settings": _plain(self.config), "data": _identity(self.splits)}
-        with RunFolder(folder, identity) as run:
+        with RunFolder(folder, self.identity) as run:
             result = self._run(run, progress or Silent())
             result.save(run.path / "result.json")
         return result
@@ -107,10 +114,10 @@ class ExitsStudy:
             study=self.name,
             title="Networks that stop early",
             summary=summary(findings),
-            command=command(config, splits.name),
+            command=command(config, self.about["name_or_path"]),
             settings=_plain(config),
             environment=environment | {"precision": plain_history.precision},
-            data=self.about,
+            data={key: value for key, value in self.about.items() if key != "name_or_path"},
             claims=all_claims(findings.measured),
             tables=tables(findings),
             pictures=pictures(findings),
@@ -129,6 +136,11 @@ def _plain(config: ExitsConfig) -> dict[str, Any]:
     return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(config).items()}
 
 
+def _identifying(config: ExitsConfig) -> dict[str, Any]:
+    """The settings that a result depends on; where the data were found is told by their digest instead."""
+    return {key: value for key, value in _plain(config).items() if key not in ("data", "offline")}
+
+
 def _identity(splits: ImageSplits) -> dict[str, Any]:
     """What tells these data from others: a run must not go on with other images."""
     digest = hashlib.sha256()
@@ -138,16 +150,22 @@ def _identity(splits: ImageSplits) -> dict[str, Any]:
     return {"name": splits.name, "rows": len(splits.train), "sha256": digest.hexdigest()[:16]}
 
 
+FOLDER_SIZE = 32  # pixels: what the study's networks are made for
 TEST_ROWS = 10_000  # enough for half a point
 QUICK_TEST_ROWS = 2_000
 
 
-def read_data(config: ExitsConfig) -> tuple[ImageSplits, dict[str, Any]]:
+def read_data(config: ExitsConfig, fetching: Report | None = None) -> tuple[ImageSplits, dict[str, Any]]:
     """The data of the run, and what the report says about them."""
     budget = BUDGETS[config.budget]
-    size = None if _is_named(config.data) else config.image_size
     choice = find_best(
-        config.data or None, size=size, offline=config.offline, validation=budget.validation, seed=config.seed
+        config.data or None,
+        size=config.image_size or None,
+        folder_size=FOLDER_SIZE,
+        offline=config.offline,
+        default_validation=budget.validation,
+        seed=config.seed,
+        progress=fetching,
     )
     splits = choice.splits
     rows = min(len(splits.test), QUICK_TEST_ROWS if config.budget == "quick" else TEST_ROWS)
@@ -156,6 +174,7 @@ def read_data(config: ExitsConfig) -> tuple[ImageSplits, dict[str, Any]]:
     splits = replace(splits, test=splits.test.take(order))
     about = {
         "name": splits.name,
+        "name_or_path": config.data or choice.data,
         "source": splits.source,
         "why": choice.why,
         "better": choice.better,
@@ -170,22 +189,28 @@ def read_data(config: ExitsConfig) -> tuple[ImageSplits, dict[str, Any]]:
     return splits, about
 
 
-def _is_named(data: str) -> bool:
-    return not data or data in list_datasets()
+def command(config: ExitsConfig, data: str) -> str:
+    """The command that repeats the run: every setting that is not the budget's own.
 
-
-def command(config: ExitsConfig, found: str) -> str:
-    """The command that repeats the run, on the data that were found."""
-    default = ExitsConfig()
-    flags = [f"--budget {config.budget}", f"--seed {config.seed}"]
-    flags.append(f"--data {shlex.quote(config.data or found)}")
-    if config.minutes != BUDGETS[config.budget].minutes:
-        flags.append(f"--minutes {config.minutes:g}")
-    if config.width != BUDGETS[config.budget].width:
-        flags.append(f"--width {config.width}")
-    if config.model != default.model:
-        flags.append(f"--model {config.model}")
-    return "shoal study exits " + " ".join(flags)
+    Args:
+        config: resolved.
+        data: the name or path of the data that were found.
+    """
+    usual = resolve(ExitsConfig(budget=config.budget))
+    words = ["shoal", "study", "exits", "--budget", config.budget, "--data", data]
+    for field in fields(config):
+        value = getattr(config, field.name)
+        if field.name in ("budget", "data", "offline") or (
+            value == getattr(usual, field.name) and field.name != "seed"
+        ):
+            continue
+        flag = f"--{field.name.replace('_', '-')}"
+        if isinstance(value, bool):
+            words.append(flag if value else f"--no-{flag[2:]}")
+            continue
+        for item in value if isinstance(value, tuple) else (value,):
+            words += [flag, str(item)]
+    return shlex.join(words)
 
 
 @torch.no_grad()
@@ -235,7 +260,9 @@ def measure(
         bold_right=bold_right,
         bold_macs=bold_macs,
         speed_ups=timing.speed_ups,
+        timed_macs=float(macs[: len(sample)].double().mean()),
         batch_size=timing.batch_size,
+        minutes=(plain_history.seconds / 60, early_history.seconds / 60),
     )
     return Findings(
         max_accuracy_drop=config.max_accuracy_drop,
@@ -244,6 +271,7 @@ def measure(
         parameters=(count_parameters(plain), count_parameters(early)),
         plain_history=plain_history,
         early_history=early_history,
+        plain_rows=len(splits.train) + len(splits.validation) * BUDGETS[config.budget].plain_trains_on_all,
         policy=policy,
         path=path,
         test_outputs=outputs,

@@ -19,14 +19,18 @@ class ExitsConfig:
         seed: of everything.
         model: name of a network, see `shoal.nets.list_models`.
         width: channels of its first layer.
+        whitened: whether a fixed layer of whitened patches comes first, see `shoal.nets.whitening`.
         minutes: training time of each of the two networks.
-        image_size: side that a folder's images are brought to, in pixels.
+        image_size: side that images are brought to, in pixels; 0 keeps those of a named data set, and brings those
+            of a folder to 32.
         at: layers to attach exits to.
         max_accuracy_drop: share that the policy may lose on the validation images.
         optimizer, learning_rate, weight_decay, label_smoothing, average_decay: see `shoal.engine.FitConfig`.
         batch_size: rows of a step.
         exit_weight: loss weight of an early exit, relative to the last one's.
         distil: share of the soft target, see `shoal.exits.joint_objective`.
+        flip: whether training mirrors images: "auto" (not digits, and not IDX files of unknown content),
+            "alternating", "random" or "none".
         small_until: share of training on images of 3/4 of the side.
         precision, device: see `shoal.engine.FitConfig`.
     """
@@ -37,8 +41,9 @@ class ExitsConfig:
     seed: int = 0
     model: str = "cifar_resnet18"
     width: int = 0
+    whitened: bool = True
     minutes: float = 0.0
-    image_size: int = 32
+    image_size: int = 0
     at: tuple[str, ...] = ("layer1.1", "layer2.0", "layer2.1", "layer3.0", "layer3.1", "layer4.0")
     max_accuracy_drop: float = 0.003
     optimizer: str = "muon"
@@ -49,6 +54,7 @@ class ExitsConfig:
     batch_size: int = 256
     exit_weight: float = 0.3
     distil: float = 0.0
+    flip: str = "auto"
     small_until: float = 0.5
     precision: str = "auto"
     device: str = "auto"
@@ -81,16 +87,37 @@ BUDGETS: dict[str, Budgeted] = {
 MAX_EPOCHS = 60.0  # small data sets are done before the time is up
 
 
+_LIMITS: dict[str, tuple[float, float, str]] = {  # smallest, largest, in words
+    "seed": (0, 2**62, "a whole number >= 0"),
+    "width": (0, 4096, "a whole number from 1 to 4096, or 0 for the budget's"),
+    "minutes": (0, 60 * 24 * 365, "a number >= 0"),
+    "image_size": (0, 1024, "0, or 8 to 1024 pixels"),
+    "max_accuracy_drop": (0, 0.999, "a share from 0 to 1, 0.01 for one point"),
+    "learning_rate": (1e-12, 1e6, "a number > 0"),
+    "weight_decay": (0, 1e6, "a number >= 0"),
+    "label_smoothing": (0, 0.999, "a share below 1"),
+    "average_decay": (0, 0.999999, "a share below 1"),
+    "batch_size": (1, 2**20, "a whole number >= 1"),
+    "exit_weight": (0, 1e6, "a number >= 0"),
+    "distil": (0, 1, "a share from 0 to 1"),
+    "small_until": (0, 1, "a share from 0 to 1"),
+}
+_CHOICES: dict[str, tuple[str, ...]] = {"budget": tuple(BUDGETS), "flip": ("auto", "alternating", "random", "none")}
+
+
 def resolve(config: ExitsConfig) -> ExitsConfig:
     """Fill in what the budget decides.
 
     Raises:
         InputError: if a setting is out of range.
     """
-    if config.budget not in BUDGETS:
-        raise unknown_name("budget", config.budget, BUDGETS)
-    if config.minutes < 0:
-        raise wrong("minutes", expected="a number >= 0", got=config.minutes)
+    for name, known in _CHOICES.items():
+        if getattr(config, name) not in known:
+            raise unknown_name(name, getattr(config, name), known)
+    for name, (low, high, words) in _LIMITS.items():
+        value = getattr(config, name)
+        if not low <= value <= high or (name == "image_size" and 0 < value < 8):  # NaN fails too
+            raise wrong(name, expected=words, got=value)
     budget = BUDGETS[config.budget]
     changes = {"width": config.width or budget.width, "minutes": config.minutes or budget.minutes}
     return ExitsConfig(**{**asdict(config), "at": config.at, **changes})

@@ -18,6 +18,7 @@ from shoal.studies.images import to_png
 from shoal.studies.result import Picture, Table
 
 GALLERY = 12  # images of each kind
+MOST_CLASSES = 40  # that a picture can show
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +31,7 @@ class Findings:
         at: the layers that hold exits.
         parameters: of the plain and of the early-exit network.
         plain_history, early_history: of both trainings.
+        plain_rows: images that the plain network was trained on.
         policy: the chosen one; path: policies from bold to safe, all chosen on validation images.
         test_outputs: every exit on the test images.
         plain_logits: [n, classes] of the plain network on the test images.
@@ -44,6 +46,7 @@ class Findings:
     parameters: tuple[int, int]
     plain_history: History
     early_history: History
+    plain_rows: int
     policy: Policy
     path: list[Policy]
     test_outputs: ExitOutputs
@@ -67,7 +70,7 @@ def summary(f: Findings) -> tuple[str, ...]:
     end = int((m.exit_index == m.exits - 1).sum()) / len(m.exit_index)
     return (
         f"A plain network answers {plain} of the {len(m.plain_right):,} test images right with "
-        f"{m.plain_macs / 1e6:.1f} M MACs an image. The same layers with exits, trained for the same time, answer "
+        f"{m.plain_macs / 1e6:.1f} M MACs an image. The same layers with exits, trained for as long, answer "
         f"{early} right with {m.early_macs.double().mean() / 1e6:.1f} M on average: {ratio:.2f} times fewer.",
         f"On this machine that makes it {float(t.speed_ups.median()):.2f} times as fast at batch {t.batch_size} "
         f"({t.plain_ms:.3g} against {t.early_ms:.3g} ms an image) and "
@@ -127,11 +130,18 @@ def tables(f: Findings) -> tuple[Table, ...]:
             )
             for name, right, macs, ms, single, parameters in rows
         ),
-        note="Both networks have the same layers and were trained apart for the same time. Thresholds were chosen on "
-        f"validation images, allowing a drop of {100 * f.max_accuracy_drop:g} points against the network's own end; "
-        "the test images were looked at once. Times are medians in one run on one machine.",
+        note="Both networks have the same layers and were trained apart: "
+        f"{_training(f.plain_history, f.plain_rows, 'the plain one')}, "
+        f"{_training(f.early_history, len(f.splits.train), 'the one with exits')}. Thresholds were chosen on "
+        f"{len(f.splits.validation):,} validation images, allowing a drop of {100 * f.max_accuracy_drop:g} points "
+        "against the network's own end; the test images were looked at once. Times are medians in one run on one machine.",
     )
     return comparison, _exits_table(f)
+
+
+def _training(history: History, images: int, network: str) -> str:
+    epochs = history.rows[-1]["epoch"]
+    return f"{network} for {history.seconds / 60:.1f} minutes ({epochs:.1f} epochs of {images:,} images)"
 
 
 def _exits_table(f: Findings) -> Table:
@@ -216,7 +226,9 @@ def _frontier(f: Findings) -> tuple[Picture, Picture]:
 def _classes(f: Findings) -> Picture:
     labels, taken = f.test_outputs.labels, f.measured.exit_index
     rows: list[dict[str, Any]] = []
-    for number, name in enumerate(f.splits.classes):
+    most = torch.bincount(labels, minlength=len(f.splits.classes)).argsort(descending=True, stable=True)
+    for number in most[:MOST_CLASSES].sort().values.tolist():
+        name = f.splits.classes[number]
         of_class = taken[labels == number]
         if len(of_class):
             shares = torch.bincount(of_class, minlength=len(f.layers)).double() / len(of_class)
@@ -231,7 +243,8 @@ def _classes(f: Findings) -> Picture:
         rows=tuple(rows),
         x="class",
         y="share of the class's images (%)",
-        note="Classes with much in the first colours are settled early.",
+        note="Classes with much in the first colours are settled early."
+        + (f" The {MOST_CLASSES} classes with the most test images." if len(most) > MOST_CLASSES else ""),
     )
 
 
@@ -286,10 +299,6 @@ def _curves(f: Findings) -> tuple[Picture, ...]:
         y="accuracy (%)",
         note="Of the end of each network. Training accuracy is on augmented images.",
     )
-
-
-def _mean(macs: Tensor) -> float:
-    return float(macs.double().mean())
 
 
 def _percent(right: Tensor) -> str:

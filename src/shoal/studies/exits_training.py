@@ -1,11 +1,13 @@
 """The two trainings of the early-exit study: the same layers, the same time, fresh weights each."""
 
-from typing import Any, Literal
+from typing import Any, cast
 
 import torch
 from torch import nn
 
 from shoal.data import FlipCrop, ImageSplits, stratified_sample
+from shoal.data.augment import Flip
+from shoal.data.specs import match_spec
 from shoal.engine import (
     FitConfig,
     History,
@@ -20,13 +22,19 @@ from shoal.engine import (
 )
 from shoal.exits import EarlyExit, fit_exits
 from shoal.nets import create_model
+from shoal.nets.whitening import fit_whitening
 from shoal.studies.exits_config import BUDGETS, MAX_EPOCHS, ExitsConfig
 
+WHITENING_ROWS = 2_000  # images; their patches are two million
 
-def augmentation(splits: ImageSplits, seed: int) -> FlipCrop:
-    """Mirrored digits are other digits; everything else may be flipped. Crops shift by an eighth of the side."""
-    flip: Literal["none", "alternating"] = "none" if splits.name in ("digits", "mnist") else "alternating"
-    return FlipCrop(flip=flip, padding=max(1, min(splits.shape[1:]) // 8), seed=seed)
+
+def augmentation(config: ExitsConfig, splits: ImageSplits) -> FlipCrop:
+    """Flips where a mirrored image is still one of its class; crops shift by an eighth of the side."""
+    spec = match_spec(splits.name)
+    mirrors = bool(splits.train.files) or (spec is not None and spec.mirrors)  # a folder of images has files
+    flip = ("alternating" if mirrors else "none") if config.flip == "auto" else config.flip
+    padding = max(1, min(splits.shape[1:]) // 8)
+    return FlipCrop(flip=cast(Flip, flip), padding=padding, seed=config.seed)
 
 
 def fit_config(config: ExitsConfig, precision: str) -> FitConfig:
@@ -51,15 +59,18 @@ def batch_options(config: ExitsConfig, splits: ImageSplits) -> dict[str, Any]:
     return {
         "batch_size": min(config.batch_size, max(8, len(splits.train) // 16)),
         "prepare": splits.normalise,
-        "augment": augmentation(splits, config.seed),
+        "augment": augmentation(config, splits),
         "small_until": config.small_until if large else 0.0,
     }
 
 
 def create_backbone(config: ExitsConfig, splits: ImageSplits) -> nn.Module:
-    """A fresh network for these images."""
+    """A fresh network for these images, its computed layer fitted to them."""
     seed_everything(config.seed)
-    return create_model(config.model, num_classes=len(splits.classes), in_channels=splits.shape[0], width=config.width)
+    settings = {"num_classes": len(splits.classes), "in_channels": splits.shape[0], "width": config.width}
+    model = create_model(config.model, whitened=config.whitened, **settings)
+    fit_whitening(model, splits.normalise(splits.train.images[:: max(1, len(splits.train) // WHITENING_ROWS)]))
+    return model
 
 
 def create_early(config: ExitsConfig, splits: ImageSplits) -> EarlyExit:

@@ -30,6 +30,7 @@ class Claim:
         high: upper end of its 95 % interval.
         bound: the value that the effect must be on the right side of.
         direction: "above" or "below": the side of the bound on which the statement is true.
+        strict: whether an effect of exactly the bound makes the statement false ("falls", "more often").
         unit: unit of the effect, for example "points", "×"; may be empty.
         unsettled: a reason why the measurement cannot decide, whatever its interval ("not converged").
     """
@@ -42,23 +43,29 @@ class Claim:
     high: float
     bound: float
     direction: Literal["above", "below"]
+    strict: bool = False
     unit: str = ""
     unsettled: str = ""
 
     def __post_init__(self) -> None:
         numbers = (self.low, self.effect, self.high)
-        if not self.low <= self.effect <= self.high or not all(map(math.isfinite, numbers)):
-            raise InputError(f"claim {self.id}: expected finite low <= effect <= high, got {numbers}")
+        if not self.low <= self.effect <= self.high or not all(map(math.isfinite, (*numbers, self.bound))):
+            raise InputError(
+                f"claim {self.id}: expected finite low <= effect <= high and bound, got {numbers} and {self.bound}"
+            )
 
     @property
     def verdict(self) -> Verdict:
         """Supported when the whole interval is on the right side of the bound, contradicted when none of it is."""
         if self.unsettled:
             return "inconclusive"
-        above = self.direction == "above"
-        if self.low >= self.bound if above else self.high <= self.bound:
+        # the ends of the interval, as distances to the right side of the bound
+        worst, best = self.low - self.bound, self.high - self.bound
+        if self.direction == "below":
+            worst, best = -best, -worst
+        if worst > 0 or (worst == 0 and not self.strict):
             return "supported"
-        if self.high < self.bound if above else self.low > self.bound:
+        if best < 0 or (best == 0 and self.strict):
             return "contradicted"
         return "inconclusive"
 
@@ -158,6 +165,7 @@ class Result:
         path = Path(path)
         try:
             value = json.loads(path.read_text())
+            _check_form(value)
             claims = tuple(Claim(**{k: v for k, v in row.items() if k != "verdict"}) for row in value["claims"])
             tables = tuple(
                 Table(**{**row, "columns": tuple(row["columns"]), "rows": tuple(map(tuple, row["rows"]))})
@@ -175,6 +183,25 @@ class Result:
             raise ShoalError(f"{path}: no such result; run a study first, for example: shoal study exits") from None
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise ShoalError(f"{path}: expected a result.json that a study wrote, got: {error}; run it again") from None
+
+
+_FORMS: dict[str, type] = {
+    **dict.fromkeys(("study", "title", "command"), str),
+    **dict.fromkeys(("summary", "claims", "tables", "pictures"), list),
+    **dict.fromkeys(("settings", "environment", "data", "seconds", "notes"), dict),
+}
+
+
+def _check_form(value: Any) -> None:
+    """Raise TypeError unless the parts of a saved result are of the kinds that the report reads."""
+    for key, form in _FORMS.items():
+        if not isinstance(value[key], form):
+            raise TypeError(f"{key} is not a {form.__name__}")
+    rows = [row for part in (*value["tables"], *value["pictures"]) for row in part["rows"]]
+    if not all(isinstance(row, dict | list) for row in rows):
+        raise TypeError("a row is neither a list nor an object")
+    if not all(isinstance(number, int | float | None) for number in value["seconds"].values()):
+        raise TypeError("seconds are not numbers")
 
 
 def _without_nan(value: Any) -> Any:
