@@ -1,7 +1,9 @@
 """The commands as a user meets them: in a process of their own."""
 
+import dataclasses
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -46,6 +48,23 @@ def test_version_and_module_agree(tmp_path: Path) -> None:
         (["study", "exits", "--data", "./nowhere"], "nowhere"),
         (["study", "exits", "--data", "digits", "--at", "layer7"], "unknown layer 'layer7'; did you mean"),
         (["study", "exits", "--minutes", "-1", "--data", "digits"], "minutes: expected a number >= 0, got -1.0"),
+        (["study", "exits", "--minutes", "nan", "--data", "digits"], "minutes: expected a number >= 0, got nan"),
+        (
+            ["study", "exits", "--batch-size", "0", "--data", "digits"],
+            "batch_size: expected a whole number >= 1",
+        ),
+        (["study", "exits", "--seed", str(2**70), "--data", "digits"], "seed: expected a whole number >= 0"),
+        (["study", "exits", "--max-accuracy-drop", "3", "--data", "digits"], "max_accuracy_drop: expected a share"),
+        (["study", "exits", "--distil", "2", "--data", "digits"], "distil: expected a share from 0 to 1, got 2.0"),
+        (["study", "exits", "--image-size", "3", "--data", "digits"], "image_size: expected 0, or 8 to 1024 pixels"),
+        (
+            ["study", "exits", "--precision", "fp33", "--data", "digits"],
+            "unknown precision 'fp33'; did you mean",
+        ),
+        (["study", "exits", "--optimizer", "adam", "--data", "digits"], "did you mean 'adamw'"),
+        (["study", "exits", "--device", "meta", "--data", "digits"], "device: expected"),
+        (["study", "exits", "--flip", "up", "--data", "digits"], "unknown flip 'up'"),
+        (["study", "exits", "--minutes", "1", "--epochs", "1"], "training time: expected minutes or epochs, got both"),
         (["study", "exits", "--config", "none.toml"], "--config: expected a TOML file, got none.toml"),
         (["report"], "RUNS"),
         (["data", "fetch", "cifar100"], "cifar10"),
@@ -160,3 +179,96 @@ def test_an_unwritable_run_folder(tmp_path: Path) -> None:
     found = shoal("study", "exits", "--data", "digits", *QUICK, "--run", "/proc/nowhere", cwd=tmp_path)
     assert found.returncode == 1
     assert "cannot write /proc/nowhere" in found.stderr
+
+
+def test_settings_of_a_study_do_not_disturb_other_commands(tmp_path: Path) -> None:
+    (tmp_path / "shoal.toml").write_text('width = 4\nwho = "me"\n')
+    assert shoal("data", "list", cwd=tmp_path).returncode == 0
+    assert shoal("data", "verify", "digits", cwd=tmp_path, SHOAL_WIDTH="4").returncode == 0
+
+
+def test_a_wrong_setting_leaves_no_run_folder(tmp_path: Path) -> None:
+    words = ["study", "exits", "--data", "digits", "--run", "run"]
+    assert shoal(*words, "--precision", "fp33", cwd=tmp_path).returncode == 2
+    assert not (tmp_path / "run").exists()
+
+
+def test_data_variable_is_no_flag(tmp_path: Path) -> None:
+    """SHOAL_DATA names where to look: it yields to a settings file and to the next source where it holds nothing."""
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "shoal.toml").write_text('data = "digits"\nmodel = "cifar_resnet81"\n')
+    found = shoal("study", "exits", cwd=tmp_path, SHOAL_DATA="empty")
+    assert "unknown network 'cifar_resnet81'" in found.stderr  # the digits were read
+    (tmp_path / "shoal.toml").write_text('model = "cifar_resnet81"\n')
+    found = shoal("study", "exits", "--offline", cwd=tmp_path, SHOAL_DATA="empty")
+    assert "unknown network 'cifar_resnet81'" in found.stderr
+    found = shoal("study", "exits", "--offline", cwd=tmp_path, SHOAL_DATA="digits")
+    assert "unknown network 'cifar_resnet81'" in found.stderr
+
+
+def test_the_repeating_command_makes_the_same_run(demo: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
+    """Parsed again, the command of a report gives the settings that the run had."""
+    from shoal.cli import app
+    from shoal.studies.exits import command
+    from shoal.studies.exits_config import ExitsConfig, resolve
+
+    shown = json.loads((demo[0] / "run" / "result.json").read_text())["command"]
+    assert "--width 8" in shown
+    assert "--minutes 0.1" in shown
+    odd = resolve(
+        ExitsConfig(budget="quick", at=("layer1", "layer3"), whitened=False, optimizer="sgd", learning_rate=0.3, seed=4)
+    )
+    words = shlex.split(command(odd, "my photos"))
+    app.config = []
+    _, bound, _ = app.parse_args(words[1:], exit_on_error=False, print_error=False)
+    again = bound.arguments["config"]
+    assert resolve(dataclasses.replace(again, data="")) == odd
+    assert again.data == "my photos"
+
+
+def test_the_demo_runs_without_data_and_network_and_goes_on(tmp_path: Path) -> None:
+    """The command behind `make demo`: data at hand, a report at the end; the second time nothing is trained anew."""
+    found = shoal("demo", "--offline", "--who", "a student", cwd=tmp_path)
+    assert found.returncode == 0, found.stderr
+    assert "scikit-learn's digits" in found.stderr
+    assert found.stdout.splitlines()[-1] == "report: runs/demo/report.html"
+    page = (tmp_path / "runs" / "demo" / "report.html").read_text()
+    assert "a student" in page
+    assert len(page.encode()) < 3_000_000
+    metrics = next((tmp_path / "runs" / "demo").rglob("metrics.jsonl"))
+    before = metrics.read_text()
+    again = shoal("demo", "--data", "digits", cwd=tmp_path)  # found by another way, but the same run
+    assert again.returncode == 0, again.stderr
+    assert metrics.read_text() == before
+    assert len(list((tmp_path / "runs" / "demo").rglob("metrics.jsonl"))) == 1
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="needs a user who may not read everything; this is root")
+def test_unreadable_data_are_one_line(tmp_path: Path) -> None:
+    (tmp_path / "photos" / "a").mkdir(parents=True)
+    (tmp_path / "photos" / "a").chmod(0)
+    found = shoal("study", "exits", "--data", "photos", cwd=tmp_path)
+    assert found.returncode in (1, 2)
+    assert "Traceback" not in found.stderr
+
+
+def test_sigterm_outside_of_training_is_130(tmp_path: Path) -> None:
+    code = (
+        "import os, signal, shoal.cli as c\n"
+        "c._check_environment = lambda: os.kill(os.getpid(), signal.SIGTERM)\n"
+        "c.main(['data', 'list'])"
+    )
+    found = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert found.returncode == 130
+    assert found.stderr == "shoal: interrupted\n"
+
+
+def test_a_wrong_file_fails_verification(tmp_path: Path) -> None:
+    folder = tmp_path / "data" / "cifar-10-batches-bin"
+    folder.mkdir(parents=True)
+    for name in (*(f"data_batch_{i}.bin" for i in range(1, 6)), "test_batch.bin"):
+        (folder / name).write_bytes(b"no images")
+    found = shoal("data", "verify", "cifar10", cwd=tmp_path, SHOAL_DATA=str(tmp_path / "data"))
+    assert found.returncode == 1
+    assert "BAD  " in found.stdout
+    assert "6 of 6 files are not as published" in found.stderr

@@ -7,7 +7,9 @@ until a command runs.
 
 import dataclasses
 import os
+import signal
 import sys
+import threading
 import tomllib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -185,6 +187,8 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         arguments: the words after the program's name; those of the process unless given.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, _as_interrupt)  # a training saves first: `shoal.engine.interrupt`
     try:
         words, files = _config_files(words)
         # `_checked` has refused keys that no command knows; a command passes over those of another
@@ -204,6 +208,10 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         _exit(1)
     except OSError as error:
         _exit(1, f"{error.filename or 'the system'}: {error.strerror or error}")
+
+
+def _as_interrupt(*_: object) -> NoReturn:
+    raise KeyboardInterrupt
 
 
 class _Environment(Env):

@@ -59,6 +59,13 @@ class TestNames:
         assert rows["cifar10"].fetch == "shoal data fetch cifar10 (170 MB)"
         assert rows["cifar10"].content == "50,000 + 10,000 images 32×32×3, 10 classes"
 
+    def test_a_set_of_which_a_part_is_missing_is_not_found(self, cache: Path):
+        write_idx(cache / "mnist", idx_contents())
+        next((cache / "mnist").glob("t10k-labels*")).unlink()
+        row = next(row for row in describe_all() if row.name == "mnist")
+        assert not row.found
+        assert row.where.endswith("mnist lacks t10k-labels-idx1-ubyte")
+
     def test_an_unknown_name_is_refused_with_the_nearest(self):
         with pytest.raises(InputError, match="unknown data set 'cifar-11'; did you mean 'cifar10'"):
             load("cifar-11")
@@ -164,6 +171,27 @@ class TestBest:
         assert choice.splits.name == "cifar10"
         assert choice.why == "CIFAR-10, found by SHOAL_DATA"
         assert choice.better == ""
+
+    def test_the_users_folder_may_be_the_name_of_a_set(self, monkeypatch):
+        monkeypatch.setenv("SHOAL_DATA", "Digits")
+        choice = find_best()
+        assert (choice.splits.name, choice.data) == ("digits", "digits")
+        assert choice.why == "scikit-learn's digits, found by SHOAL_DATA"
+        monkeypatch.setenv("SHOAL_DATA", "mnist")
+        assert "SHOAL_DATA: expected data that are here, got mnist" in find_best(offline=True).why
+
+    def test_what_names_the_data_again(self, tmp_path: Path, fake_cifar: Path, monkeypatch):
+        folder = pets(tmp_path / "pets")
+        assert find_best(folder).data == str(folder)
+        monkeypatch.setenv("SHOAL_DATA", str(folder))
+        assert find_best().data == str(folder)
+        monkeypatch.setenv("SHOAL_DATA", str(fake_cifar.parent))
+        assert find_best(train_rows=10, validation=0).data == "cifar10"
+
+    def test_a_size_for_folders_leaves_named_sets_alone(self, tmp_path: Path):
+        assert find_best(pets(tmp_path / "pets"), folder_size=10).splits.shape[1:] == (10, 10)
+        assert find_best("digits", folder_size=10).splits.shape == (1, 8, 8)
+        assert find_best("digits", size=12, folder_size=10).splits.shape == (1, 12, 12)
 
     def test_the_users_own_images(self, tmp_path: Path, monkeypatch):
         monkeypatch.setenv("SHOAL_DATA", str(pets(tmp_path / "pets")))

@@ -1,5 +1,6 @@
 """Folders of images: layouts, shapes, orientation, transparency, greys, and everything that can be wrong."""
 
+import contextlib
 import struct
 import zlib
 from pathlib import Path
@@ -208,3 +209,21 @@ class TestBroken:
     def test_a_folder_that_is_not_there_is_refused(self, tmp_path: Path):
         with pytest.raises(InputError, match="expected a readable folder"):
             read_folder(tmp_path / "none")
+
+
+@pytest.mark.parametrize("name", ["a\x01", "b\ufffe"])
+def test_names_that_no_page_can_show_are_refused(tmp_path: Path, name: str):
+    fill(tmp_path / "pets", {"cat": 2, name: 2})
+    with pytest.raises(InputError, match="expected class folders with printable names"):
+        read_folder(tmp_path / "pets")
+
+
+def test_every_damage_to_a_jpeg_is_one_line(tmp_path: Path):
+    """Each byte of the header changed in turn: the image is read, or the file is named."""
+    picture(24, 24).save(tmp_path / "a.jpg", exif=Image.Exif())
+    good = (tmp_path / "a.jpg").read_bytes()
+    for place in range(0, 620, 3):
+        for value in (0, 255):
+            (tmp_path / "b.jpg").write_bytes(good[:place] + bytes([value]) + good[place + 1 :])
+            with contextlib.suppress(ShoalError):  # any other error fails the test
+                assert read_picture(tmp_path / "b.jpg", (3, 8, 8)).shape == (3, 8, 8)

@@ -9,7 +9,7 @@ from torch import nn
 from shoal.engine import FitConfig, as_batches, evaluate, fit
 from shoal.engine.muon import orthogonalise
 from shoal.engine.objective import classification
-from shoal.engine.optimizers import create_optimizer
+from shoal.engine.optimizers import WeightAverage, create_optimizer
 from shoal.engine.precision import CHOICES, choose_precision, precision_named
 from shoal.errors import InputError, ShoalError
 from tests.engine.toy import toy_data, toy_model, train
@@ -135,7 +135,14 @@ def test_automatic_precision_is_the_fastest_that_was_measured() -> None:
         assert torch.equal(value, before[name])
 
 
-@pytest.mark.parametrize("changes", [{"epochs": 0}, {"minutes": -1}, {"learning_rate": 0}, {"schedule": "cosin"}])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        *({"epochs": 0}, {"epochs": math.inf}, {"minutes": -1}, {"minutes": math.nan}),
+        *({"learning_rate": 0}, {"momentum": -1}, {"warmup": 1.0}, {"label_smoothing": 2}, {"average_decay": 1}),
+        *({"weight_decay": -1}, {"schedule": "cosin"}, {"optimizer": "adam"}, {"precision": "fp33"}),
+    ],
+)
 def test_wrong_settings_are_refused(changes: dict[str, object]) -> None:
     with pytest.raises(InputError):
         FitConfig(**changes)  # pyright: ignore[reportArgumentType]
@@ -183,3 +190,55 @@ def test_near_names_are_suggested() -> None:
         fit(toy_model(), as_batches(toy_data(), batch_size=8), config=FitConfig(optimizer="adam", precision="fp32"))
     with pytest.raises(InputError, match=r"did you mean 'bf16'"):
         fit(toy_model(), as_batches(toy_data(), batch_size=8), config=FitConfig(precision="bf61"))
+
+
+def test_a_validation_loss_that_is_not_finite_is_told() -> None:
+    config = FitConfig(epochs=1, precision="fp32")
+    with pytest.raises(ShoalError, match=r"the validation loss is not finite \(model, step \d+\)"):
+        fit(toy_model(), as_batches(toy_data(), batch_size=96), config=config, validate=lambda *_: {"loss": math.nan})
+
+
+def test_weights_that_the_last_step_ruined_are_told() -> None:
+    model = toy_model()
+    model[6].weight.register_hook(lambda gradient: gradient * math.nan)  # pyright: ignore[reportIndexIssue, reportAttributeAccessIssue]
+    config = FitConfig(epochs=1, precision="fp32")
+    with pytest.raises(ShoalError, match=r"the weights 6.weight are not finite after training \(model\)"):
+        fit(model, as_batches(toy_data(), batch_size=96), config=config)
+
+
+def test_patience_needs_validation() -> None:
+    with pytest.raises(InputError, match="patience: expected 0 where nothing is validated, got 2"):
+        fit(toy_model(), as_batches(toy_data(), batch_size=8), config=FitConfig(patience=2, precision="fp32"))
+
+
+@pytest.mark.parametrize("steps", [1, 4, 5, 7])
+def test_an_average_over_few_steps_forgets_the_start(steps: int) -> None:
+    """The average of a run that is shorter than its window is made of trained weights alone."""
+    model = nn.Linear(1, 1, bias=False)
+    model.weight.data.fill_(1000.0)
+    average = WeightAverage(model, decay=0.98)
+    for step in range(1, steps + 1):
+        model.weight.data.fill_(1.0)
+        average.update(model, step, step / steps)
+    assert float(average.model.weight) == pytest.approx(1.0)  # pyright: ignore[reportArgumentType]
+
+
+def test_a_small_data_set_is_not_passed_over_more_often_than_allowed() -> None:
+    config = FitConfig(minutes=5, max_epochs=3, precision="fp32")
+    history = fit(toy_model(), as_batches(toy_data(), batch_size=32), config=config)
+    assert history.rows[-1]["step"] == 9
+
+
+@pytest.mark.parametrize("data", [[1, 2], ("a", "b"), ([1.0], [0])])
+def test_data_of_another_form_are_refused(data: object) -> None:
+    with pytest.raises((InputError, TypeError)):
+        as_batches(data, batch_size=4)  # pyright: ignore[reportArgumentType]
+
+
+def test_a_batch_needs_rows() -> None:
+    with pytest.raises(InputError, match="batch_size: expected a whole number >= 1, got 0"):
+        as_batches(toy_data(), batch_size=0)
+    nothing: list[tuple[torch.Tensor, torch.Tensor]] = []
+    how = {"precision": precision_named("fp32"), "device": torch.device("cpu")}
+    with pytest.raises(InputError, match="data: expected at least one example"):
+        evaluate(toy_model(), nothing, classification(), **how)  # pyright: ignore[reportArgumentType]

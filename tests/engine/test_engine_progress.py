@@ -64,6 +64,30 @@ def test_a_terminal_gets_a_bar_and_a_file_gets_lines(tmp_path: Path) -> None:
     assert "loss 0.200" in shown
 
 
+def test_time_left_of_a_part_that_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half of the part was done by an earlier process: only what this one did tells how fast it is."""
+    now = iter([0.0, 0.0, 0.0, 10.0, 10.0])
+    monkeypatch.setattr("shoal.engine.progress.time.monotonic", lambda: next(now))
+    with (tmp_path / "log").open("w") as file:
+        lines = Lines(file, seconds=0.0)
+        lines.start("plain")
+        lines.update(0.5)
+        lines.update(0.6)
+    assert (tmp_path / "log").read_text().splitlines()[-1].endswith("40 s left")
+
+
+@pytest.mark.parametrize("how", ["raise ValueError", "raise KeyboardInterrupt"])
+def test_the_cursor_comes_back_when_something_fails(how: str) -> None:
+    code = f"from shoal.cli import _progress\nwith _progress() as p:\n    p.start('a')\n    p.update(0.5)\n    {how}"
+    leader, follower = pty.openpty()
+    subprocess.run([sys.executable, "-c", code], stderr=follower, check=False)
+    os.close(follower)
+    shown = os.read(leader, 100_000).decode()
+    os.close(leader)
+    assert "\x1b[?25l" in shown  # hidden
+    assert shown.rindex("\x1b[?25h") > shown.rindex("\x1b[?25l")  # shown again
+
+
 @pytest.mark.slow
 def test_two_processes_train_one_network(tmp_path: Path) -> None:
     """Under torchrun both processes end with the same weights, and one writes the files."""

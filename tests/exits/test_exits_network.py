@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 
 import pytest
@@ -12,7 +13,7 @@ from torch import Tensor, nn
 
 from shoal.engine import precision_named
 from shoal.errors import InputError
-from shoal.exits import Confidence, EarlyExit, Entropy, Policy
+from shoal.exits import Confidence, EarlyExit, Entropy, Policy, exit_outputs
 from shoal.measure import count_macs
 from shoal.nets import create_model
 from tests.exits.networks import Branches, Patches, Skipping, Twice, flat
@@ -209,3 +210,61 @@ def test_cuda_agrees_with_the_cpu() -> None:
     on_gpu = copy.deepcopy(net).cuda().predict(x.cuda(), policy)
     assert (on_cpu.exit_index == on_gpu.exit_index.cpu()).double().mean() > 0.95
     assert torch.allclose(on_cpu.logits, on_gpu.logits.cpu(), atol=1e-2)
+
+
+def test_every_part_keeps_its_own_mode() -> None:
+    """A user's network in evaluation mode stays there, and one in training mode is not run in it."""
+    backbone = create_model("cifar_resnet18", num_classes=5, width=4).eval()
+    net = EarlyExit(backbone, ["layer1"], 5)  # new modules are in training mode, the backbone is not
+    before = [part.training for part in net.modules()]
+    statistics = backbone.state_dict()["bn1.running_mean"].clone()
+    x, y = torch.randn(6, 3, 16, 16), torch.arange(6) % 5
+    net.predict(x, Confidence([0.5]))
+    exit_outputs(net, (x, y))
+    assert [part.training for part in net.modules()] == before
+    net.eval()
+    backbone.train()
+    net.predict(x, Confidence([0.5]))
+    assert backbone.training
+    assert torch.equal(backbone.state_dict()["bn1.running_mean"], statistics)
+
+
+def test_an_example_of_one_row_hides_no_bypass() -> None:
+    with pytest.raises(InputError, match="exit at inner: expected a layer that everything after it depends on alone"):
+        EarlyExit(Skipping(), ["inner"], 5, example=torch.randn(1, 3, 16, 16))
+    with pytest.raises(InputError, match="example: expected a batch of at least one row"):
+        EarlyExit(Branches(), ["mix"], 5, example=torch.randn(0, 3, 16, 16))
+    with pytest.raises(InputError, match="example: expected a batch that the backbone takes"):
+        EarlyExit(Branches(), ["mix"], 5, example=torch.randn(2, 4, 16, 16))
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+def test_heads_have_the_dtype_of_the_network(dtype: torch.dtype) -> None:
+    backbone = create_model("cifar_resnet18", num_classes=5, width=4).to(dtype)
+    net = EarlyExit(backbone, ["layer1", "layer2"], 5, example=torch.randn(2, 3, 16, 16, dtype=dtype)).eval()
+    x = torch.randn(4, 3, 16, 16, dtype=dtype)
+    assert {logits.dtype for logits in net(x)} == {dtype}
+    assert net.predict(x, Confidence([0.3, 0.3])).logits.shape == (4, 5)
+
+
+def test_threads_may_share_a_network() -> None:
+    _, net, side = build("resnet")
+    parts = [torch.randn(9 + i, 3, side, side, generator=torch.Generator().manual_seed(i)) for i in range(4)]
+    policy = Confidence([0.25, 0.25, 0.25])
+    alone = [net.predict(x, policy) for x in parts]
+    with ThreadPoolExecutor(4) as pool:
+        for _ in range(5):
+            for one, other in zip(alone, pool.map(lambda x: net.predict(x, policy), parts), strict=True):
+                assert torch.equal(one.exit_index, other.exit_index)
+                assert torch.allclose(one.logits, other.logits, atol=1e-5)
+
+
+def test_slips_are_explained() -> None:
+    _, net, side = build("resnet")
+    x = torch.randn(2, 3, side, side)
+    with pytest.raises(InputError, match=r"thresholds: expected a list, one number per exit, got 0\.9"):
+        Confidence(0.9)  # pyright: ignore[reportArgumentType]
+    with pytest.raises((InputError, TypeError), match="policy"):
+        net.predict(x, [0.9, 0.9, 0.9])  # pyright: ignore[reportArgumentType]
+    with pytest.raises((InputError, TypeError), match="at"):
+        EarlyExit(net.backbone, [1], 5)  # pyright: ignore[reportArgumentType]

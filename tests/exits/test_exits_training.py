@@ -72,3 +72,15 @@ def test_frozen_training_changes_the_heads_alone() -> None:
 def test_wrong_arguments_are_refused(arguments: dict[str, object], message: str) -> None:
     with pytest.raises(InputError, match=message):
         fit_exits(network(), toy(), **arguments)  # pyright: ignore[reportArgumentType]
+
+
+def test_joint_training_after_frozen_trains_everything_again() -> None:
+    """All but what the owner of the backbone had frozen."""
+    net = network()
+    stem = net.get_submodule("backbone.conv1.weight".rpartition(".")[0])
+    stem.requires_grad_(False)
+    fit_exits(net, toy(), mode="frozen", config=CONFIG, batch_size=16)
+    before = {name: value.clone() for name, value in net.named_parameters()}
+    fit_exits(net, toy(), mode="joint", config=CONFIG, batch_size=16)
+    same = {name for name, value in net.named_parameters() if torch.equal(value, before[name])}
+    assert same == {"backbone.conv1.weight"}

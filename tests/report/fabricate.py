@@ -14,6 +14,7 @@ from shoal.studies.result import Claim, Picture, Result, Table
 
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 LONG = "articulated lorry with a trailer (British usage), seen from behind"  # a class name as some data sets have
+UNBREAKABLE = "n02099601_golden_retriever_with_collar_and_a_long_identifier"  # and a name of one long word
 EXITS = ("exit 1", "exit 2", "exit 3", "exit 4", "exit 5", "exit 6", "the end")
 MMACS = (61.2, 137.4, 213.5, 289.9, 365.8, 441.6, 557.1)
 ACCURACY = (61.34, 74.92, 83.08, 88.71, 91.63, 93.02, 93.71)
@@ -248,7 +249,7 @@ def _gallery() -> Picture:
     rows = []
     for group, noise in (("Leave at the first exit", 10), ("Go to the very end", 70)):
         for i in range(12):
-            name = CLASSES[(i * 3) % 10]
+            name = UNBREAKABLE if i == 3 else CLASSES[(i * 3) % 10]
             rows.append(
                 {"image": tiny_png(i, noise), "caption": f"{name}, {0.99 - 0.004 * i * noise / 10:.2f}", "group": group}
             )

@@ -84,6 +84,8 @@ class TensorBatches:
         small_scale: float = 0.75,
     ):
         check_pair(inputs, labels)
+        if batch_size < 1:
+            raise wrong("batch_size", expected="a whole number >= 1", got=batch_size)
         self.inputs, self.labels = inputs, labels
         self.batch_size = min(batch_size, len(inputs))
         self.steps_per_epoch = len(inputs) // self.batch_size
@@ -124,13 +126,15 @@ class TensorBatches:
 class LoaderBatches:
     """A user's loader as `Batches`; to resume, the part of an epoch that was done is drawn again and dropped.
 
-    Resuming is exact where the loader gives the same batches every time that it is iterated.
+    torch's random state is set anew for every batch that is drawn and put back afterwards, so that shuffling and
+    augmentation that draw from it are functions of the step, and training does not depend on them. What draws from
+    elsewhere (numpy, `random`, a generator of its own) must repeat itself for resuming to be exact.
     """
 
-    def __init__(self, loader: Iterable[Pair], *, prepare: Prepare | None = None):
+    def __init__(self, loader: Iterable[Pair], *, seed: int = 0, prepare: Prepare | None = None):
         if not isinstance(loader, Sized) or not len(loader):
             raise wrong("training data", expected="a loader with a length of at least 1", got=type(loader).__name__)
-        self.loader, self.prepare = loader, prepare
+        self.loader, self.seed, self.prepare = loader, seed, prepare
         self.steps_per_epoch = len(loader)
         self._epoch, self._next, self._iterator = -1, 0, iter(())
 
@@ -145,20 +149,26 @@ class LoaderBatches:
     def batch(self, step: int, size: str, world: World) -> Pair:  # noqa: ARG002
         """The batch of this step."""
         epoch, place = divmod(step, self.steps_per_epoch)
-        if epoch != self._epoch or place < self._next:
-            self._epoch, self._next, self._iterator = epoch, 0, iter(self.loader)
-        while True:
-            try:
-                inputs, labels = next(self._iterator)
-            except StopIteration:
-                raise wrong(
-                    "training data", expected=f"{self.steps_per_epoch} batches an epoch", got=self._next
-                ) from None
-            self._next += 1
-            if self._next > place:
-                break
+        with torch.random.fork_rng(devices=[]):
+            if epoch != self._epoch or place < self._next:
+                torch.manual_seed(stream(self.seed, "loader", epoch).initial_seed())
+                self._epoch, self._next, self._iterator = epoch, 0, iter(self.loader)
+            for _ in range(self._next, place):
+                self._draw(epoch)  # done before the run was stopped
+            inputs, labels = self._draw(epoch)
         inputs, labels = inputs[world.rank :: world.size], labels[world.rank :: world.size]
         return (self.prepare(inputs) if self.prepare else inputs), labels
+
+    def _draw(self, epoch: int) -> Pair:
+        torch.manual_seed(stream(self.seed, "loader", epoch, self._next).initial_seed())
+        try:
+            pair = next(self._iterator)
+        except StopIteration:
+            raise wrong("training data", expected=f"{self.steps_per_epoch} batches an epoch", got=self._next) from None
+        if not is_pair(pair):
+            raise wrong("training data", expected="pairs of tensors (inputs, labels)", got=type(pair).__name__)
+        self._next += 1
+        return pair
 
 
 def as_batches(
@@ -168,7 +178,7 @@ def as_batches(
 
     Args:
         data: (inputs [n, ...], labels [n]), or an iterable with a length that yields such pairs.
-        batch_size: see `TensorBatches`; a loader brings its own.
+        batch_size: see `TensorBatches`, >= 1; a loader brings its own.
         seed: see `TensorBatches`.
         prepare: applied to the inputs of every batch.
         options: further arguments of `TensorBatches`.
@@ -178,7 +188,10 @@ def as_batches(
     """
     if is_pair(data):
         return TensorBatches(data[0], data[1], batch_size=batch_size, seed=seed, prepare=prepare, **options)
-    return LoaderBatches(data, prepare=prepare)
+    if isinstance(data, tuple | list):
+        kinds = ", ".join(type(part).__name__ for part in data[:3])
+        raise wrong("training data", expected="a pair of tensors, or a loader of such pairs", got=f"({kinds})")
+    return LoaderBatches(data, seed=seed, prepare=prepare)
 
 
 def in_order(data: Data, *, batch_size: int = 512, prepare: Prepare | None = None) -> Iterator[Pair]:

@@ -4,6 +4,7 @@
 place among the processes that `torchrun` started; without torchrun it is a world of one.
 """
 
+import os
 from dataclasses import dataclass
 
 import torch
@@ -30,13 +31,16 @@ def choose_device(name: str = "auto") -> tuple[torch.device, str]:
     """
     if name == "auto":
         if torch.cuda.is_available():
-            return torch.device("cuda"), f"automatic: {torch.cuda.get_device_name()} is present"
+            own = int(os.environ.get("LOCAL_RANK", "0"))  # torchrun: every process of a machine has a device of its own
+            device = torch.device("cuda", own) if own else torch.device("cuda")
+            return device, f"automatic: {torch.cuda.get_device_name(device)} is present"
         return torch.device("cpu"), "automatic: no CUDA device is present"
     try:
         device = torch.device(name)
     except RuntimeError:
         raise wrong("device", expected='"auto", "cpu" or "cuda"', got=repr(name)) from None
-    if device.type == "cuda" and not torch.cuda.is_available():
+    present = torch.cuda.device_count() if device.type == "cuda" else int(device.type == "cpu")
+    if (device.index or 0) >= present:
         raise wrong("device", expected="a device of this machine", got=repr(name), fix='use "auto" or "cpu"')
     return device, "asked for"
 
@@ -69,10 +73,17 @@ class World:
                 torch.distributed.all_reduce(parameter.grad)
                 parameter.grad /= self.size
 
+    def share_weights(self, model: nn.Module) -> None:
+        """Give every process the first one's weights and buffers; nothing to do in a world of one."""
+        if self.size > 1:
+            for value in model.state_dict().values():
+                torch.distributed.broadcast(value, 0)
+
     def mean(self, value: float) -> float:
         """Mean of a number over the processes."""
         if self.size == 1:
             return value
-        total = torch.tensor(value, dtype=torch.float64)
+        device = "cuda" if torch.distributed.get_backend() == "nccl" else "cpu"
+        total = torch.tensor(value, dtype=torch.float64, device=device)
         torch.distributed.all_reduce(total)
         return float(total) / self.size

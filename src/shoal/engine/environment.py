@@ -63,6 +63,8 @@ def _memory_gb() -> float | None:
 def _commit() -> str | None:
     """The checkout's commit, with a "+" where files were changed; None outside of a checkout."""
     folder = Path(shoal.__file__).parent
+    if not (folder.parents[1] / ".git").exists():  # installed into an environment that lies in another repository
+        return None
     try:
         shown = subprocess.run(
             ["git", "-C", str(folder), "describe", "--always", "--dirty=+", "--exclude=*"],

@@ -9,6 +9,7 @@ holds the model, the optimizer, the schedule, the sums of the epoch and the rand
 
 import math
 import time
+from dataclasses import asdict
 from typing import Any
 
 import torch
@@ -31,6 +32,7 @@ from shoal.engine.precision import (
 from shoal.engine.progress import Progress, Silent
 from shoal.engine.run import RunFolder
 from shoal.engine.schedule import Pace, rate_at
+from shoal.errors import ShoalError, wrong
 
 State = dict[str, Any]
 FEWEST_ROWS = 12  # of a history: a run of less than an epoch has a curve too
@@ -92,10 +94,13 @@ class _Loop:
         self.validate, self.progress_bar, self.world = validate, progress, World.current()
         self.device, _ = choose_device(config.device)
         saved = run.load(part) if run else None
+        if validate is None and config.patience:
+            raise wrong("patience", expected="0 where nothing is validated", got=config.patience, fix="pass validate=")
         self.history = History(precision=saved["precision"] if saved else config.precision)
         self.precision = self._choose_precision()
         self.history.precision = self.precision.name
         self.precision.place_model(model, self.device)
+        self.world.share_weights(model)
         self.optimizer = create_optimizer(
             model,
             config.optimizer,
@@ -112,6 +117,8 @@ class _Loop:
             self._restore(saved)
         else:
             self.pace = self._plan()
+            if run and self.world.leads:  # rows of an attempt that was killed before its first checkpoint
+                run.rewrite_metrics(part, [])
         self.saved_at = time.monotonic()
 
     def run_to_end(self) -> History:
@@ -123,10 +130,12 @@ class _Loop:
                 if self._row_is_due():
                     self._add_row()
                 self.done = self.done or self.pace.finished
+                if self.done:
+                    self._check_weights()
                 overdue = time.monotonic() - self.saved_at >= self.config.checkpoint_seconds
                 if self.run and (stop.asked or self.done or overdue):
                     self._save()
-                if stop.asked and not self.done:
+                if stop.asked:
                     self._stop(stop.asked)
         self._take_result()
         self.history.seconds = self._seconds()
@@ -145,7 +154,8 @@ class _Loop:
         loss = float(training_step(self.model, inputs, labels, self._counted_loss, self.precision, self.device))
         if not math.isfinite(loss):
             where = f"{self.part}, step {pace.step}, learning rate {rate:.3g}"
-            raise explain_nonfinite(self.model, inputs.to(self.device), where)
+            with self.precision.autocast(self.device):
+                raise explain_nonfinite(self.model, self.precision.place(inputs, self.device), where)
         self.world.average_gradients(self.model)
         if config.clip_norm:
             nn.utils.clip_grad_norm_(self.model.parameters(), config.clip_norm)
@@ -185,6 +195,9 @@ class _Loop:
         if self.validate:
             result_model = self.average.model if self.average else self.model
             found = self.validate(result_model, self.precision, self.device)
+            if not math.isfinite(found["loss"]):
+                advice = "look for NaN in the validation data, or try a lower learning rate"
+                raise ShoalError(f"the validation loss is not finite ({self.part}, step {pace.step}): {advice}")
             row |= {"validation_loss": found["loss"], "validation_accuracy": found["accuracy"]}
             self._watch(found["loss"])
         row["seconds"] = round(self._seconds(), 3)
@@ -204,6 +217,13 @@ class _Loop:
         else:
             self.best["waited"] += 1
             self.done = self.best["waited"] >= self.config.patience
+
+    def _check_weights(self) -> None:
+        """A step can ruin the weights that no later loss would tell of: the last one."""
+        for name, parameter in self.model.named_parameters():
+            if not bool(torch.isfinite(parameter).all()):
+                advice = "try a lower learning rate or clip_norm = 1"
+                raise ShoalError(f"the weights {name} are not finite after training ({self.part}): {advice}")
 
     def _take_result(self) -> None:
         """Leave the weights that the caller wants in the model."""
@@ -233,10 +253,8 @@ class _Loop:
             making = time.monotonic() - start
             args = (self.model, batch, self._plain_loss, self.precision, self.device)
             seconds[size] = making + seconds_per_step(*args, repeats=2)
-        most = self.config.max_epochs * self.batches.steps_per_epoch
-        if most * max(seconds.values()) <= 60 * self.config.minutes:
-            return Pace.in_epochs(self.config.max_epochs, self.batches.steps_per_epoch)
-        pace = Pace.in_minutes(self.config.minutes, seconds)
+        most = math.ceil(self.config.max_epochs * self.batches.steps_per_epoch)
+        pace = Pace.in_minutes(self.config.minutes, seconds, most_steps=most)
         pace.checked_at = (self._seconds(), 0.0)  # the budget begins now: measuring the pace does not eat it
         pace.budget_seconds += self._seconds()
         return pace
@@ -263,6 +281,8 @@ class _Loop:
             "rows": self.history.rows,
             "precision": self.precision.name,
             "random": torch.get_rng_state(),
+            "cuda_random": torch.cuda.get_rng_state(self.device) if self.device.type == "cuda" else None,
+            "config": _lasting(self.config),
             "seconds": self._seconds(),
             "done": self.done,
         }
@@ -270,8 +290,21 @@ class _Loop:
         self.saved_at = time.monotonic()
 
     def _restore(self, saved: State) -> None:
-        self.model.load_state_dict(saved["model"])
-        self.optimizer.load_state_dict(saved["optimizer"])
+        mine, theirs = _lasting(self.config), saved["config"]
+        if changed := [name for name in mine if mine[name] != theirs.get(name)]:
+            name = changed[0]
+            raise wrong(
+                f"checkpoint of {self.part}",
+                expected=f"one of a training with {name} = {mine[name]!r}",
+                got=f"{name} = {theirs.get(name)!r}",
+                fix="use another run folder or part",
+            )
+        try:
+            self.model.load_state_dict(saved["model"])
+            self.optimizer.load_state_dict(saved["optimizer"])
+        except (RuntimeError, ValueError) as error:
+            reason = " ".join(str(error).split())[:200]
+            raise wrong(f"checkpoint of {self.part}", expected="one of this model", got=reason) from error
         if self.average and saved["average"]:
             self.average.model.load_state_dict(saved["average"])
         self.best, self.sums, self.done = saved["best"], saved["sums"], saved["done"]
@@ -279,6 +312,8 @@ class _Loop:
         self.history.rows = saved["rows"]
         self.spent = saved["seconds"]
         torch.set_rng_state(saved["random"])
+        if saved["cuda_random"] is not None and self.device.type == "cuda":
+            torch.cuda.set_rng_state(saved["cuda_random"], self.device)
         if self.run and self.world.leads:
             self.run.rewrite_metrics(self.part, self.history.rows)
         if not self.done:
@@ -290,6 +325,11 @@ class _Loop:
                 f"stopped by {signal_name} at step {self.pace.step}, saved; run the same command to go on"
             )
         raise Interrupted(f"stopped by {signal_name} at step {self.pace.step}; nothing was saved (no run folder)")
+
+
+def _lasting(config: FitConfig) -> State:
+    """The settings that a resumed training must share; how often it saves is its own business."""
+    return {key: value for key, value in asdict(config).items() if key != "checkpoint_seconds"}
 
 
 def _describe(row: dict[str, Any]) -> str:

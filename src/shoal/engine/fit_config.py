@@ -1,5 +1,6 @@
 """How to train, and what a training measured: the settings and the history of a fit."""
 
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -54,10 +55,17 @@ class FitConfig:
     checkpoint_seconds: float = 30.0
 
     def __post_init__(self) -> None:
-        if self.minutes < 0 or (self.minutes == 0 and self.epochs <= 0):
+        time_is_given = 0 < self.minutes < math.inf or (self.minutes == 0 and 0 < self.epochs < math.inf)
+        if not time_is_given:
             raise wrong("training time", expected="epochs > 0 or minutes > 0", got=f"{self.epochs}, {self.minutes}")
-        if self.learning_rate <= 0:
+        if not 0 < self.learning_rate < math.inf:
             raise wrong("learning_rate", expected="a number > 0", got=self.learning_rate)
+        for name in ("momentum", "warmup", "label_smoothing", "average_decay"):
+            if not 0 <= getattr(self, name) < 1:
+                raise wrong(name, expected="a number in [0, 1)", got=getattr(self, name))
+        for name in ("weight_decay", "clip_norm", "patience", "checkpoint_seconds", "max_epochs"):
+            if not getattr(self, name) >= 0:
+                raise wrong(name, expected="a number >= 0", got=getattr(self, name))
         # refuse unknown names now rather than at the first step
         rate_at(self.schedule, 0.0, 0.1)
         if self.optimizer not in OPTIMIZERS:

@@ -12,6 +12,8 @@ from torch import Tensor, nn
 
 from shoal.engine.batches import Data, Prepare, in_order
 from shoal.engine.precision import Precision
+from shoal.errors import wrong
+from shoal.measure.modes import in_mode
 
 Objective = Callable[[nn.Module, Tensor, Tensor], tuple[Tensor, dict[str, Tensor]]]
 
@@ -48,7 +50,7 @@ def evaluate(
     """Mean loss and accuracy of a model over a data set, in evaluation mode.
 
     Args:
-        model: put into evaluation mode, and back into the mode it was in.
+        model: put into evaluation mode, and every part back into the mode that it was in.
         data: (inputs, labels), or a loader of such pairs.
         objective: usually that of training, without label smoothing.
         precision: how to run.
@@ -59,16 +61,14 @@ def evaluate(
     Returns:
         "loss", the mean over rows, and "accuracy" in [0, 1] where the objective counts "correct".
     """
-    was_training = model.training
-    model.eval()
     loss_sum, correct, rows = 0.0, 0, 0
-    try:
+    with in_mode(model, training=False):
         for inputs, labels in in_order(data, batch_size=batch_size, prepare=prepare):
             with precision.autocast(device):
                 loss, counts = objective(model, precision.place(inputs, device), labels.to(device))
             loss_sum += float(loss) * len(labels)
             correct += int(counts.get("correct", 0))
             rows += len(labels)
-    finally:
-        model.train(was_training)
+    if not rows:
+        raise wrong("data", expected="at least one example", got="none")
     return {"loss": loss_sum / rows, "accuracy": correct / rows}

@@ -74,10 +74,10 @@ class WeightAverage:
 
     @torch.no_grad()
     def update(self, model: nn.Module, step: int, progress: float) -> None:
-        """Follow the model after this step; integer buffers are copied."""
-        if step % self.every:
+        """Follow the model after this step; integer buffers are copied. The first update forgets the start."""
+        if step % self.every and progress < 1:
             return
-        keep = self.decay * min(1.0, 1.2 * progress) ** 2
+        keep = self.decay * min(1.0, 1.2 * progress) ** 2 if step > self.every else 0.0
         for average, value in zip(self.model.state_dict().values(), model.state_dict().values(), strict=True):
             if average.is_floating_point():
                 average.lerp_(value, 1 - keep)

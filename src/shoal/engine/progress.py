@@ -58,17 +58,21 @@ class Lines:
     def __init__(self, stream: TextIO | None = None, *, seconds: float = 10.0):
         self.stream, self.seconds = stream or sys.stderr, seconds
         self._title, self._began, self._said = "", 0.0, 0.0
+        self._first: float | None = None  # share that was done when this part began or went on
 
     def start(self, title: str) -> None:
         """Begin a part."""
         self._title, self._began, self._said = title, time.monotonic(), time.monotonic()
+        self._first = None
 
     def update(self, share: float, text: str = "") -> None:
         """Say how the part stands, if the last line is old enough."""
         now = time.monotonic()
+        if self._first is None:
+            self._first, self._began = share, now
         if now - self._said >= self.seconds:
             self._said = now
-            self.say(f"{self._title}: {share:4.0%}  {text}{_left(now - self._began, share)}")
+            self.say(f"{self._title}: {share:4.0%}  {text}{_left(now - self._began, share, self._first)}")
 
     def finish(self, text: str = "") -> None:
         """End the part."""
@@ -125,8 +129,9 @@ def choose_progress(stream: TextIO | None = None) -> Progress:
     return Bar(target) if target.isatty() else Lines(target)
 
 
-def _left(spent: float, share: float) -> str:
-    if share <= 0.01:
+def _left(spent: float, share: float, first: float) -> str:
+    """Time left, from the time that was spent since the share was `first`."""
+    if share - first <= 0.01:
         return ""
-    left = spent * (1 - share) / share
+    left = spent * (1 - share) / (share - first)
     return f"  {left / 60:.0f} min left" if left >= 100 else f"  {left:.0f} s left"

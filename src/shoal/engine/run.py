@@ -5,6 +5,7 @@
 """
 
 import contextlib
+import errno
 import fcntl
 import json
 import os
@@ -84,7 +85,8 @@ class RunFolder:
         try:
             handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
             try:
-                os.write(handle, line.encode())
+                if os.write(handle, line.encode()) < len(line.encode()):
+                    raise OSError(errno.ENOSPC, "only a part of the line was written")
             finally:
                 os.close(handle)
         except OSError as error:

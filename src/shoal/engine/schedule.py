@@ -72,12 +72,14 @@ class Pace:
     """How far a run is, and how much progress one step makes.
 
     In epochs: `total_steps` is set and progress is step / total_steps exactly. In minutes: `per_step` holds,
-    for each input size, the progress of one step, and `correct` scales it to the time that is left.
+    for each input size, the progress of one step, and `correct` scales it to the time that is left. `least` is
+    the smallest progress of a step, so that a run makes no more steps than were allowed, whatever the time.
     """
 
     total_steps: int | None = None
     per_step: dict[str, float] = field(default_factory=dict)
     budget_seconds: float = 0.0
+    least: float = 0.0
     step: int = 0
     progress: float = 0.0
     checked_at: tuple[float, float] = (0.0, 0.0)  # (seconds, progress) of the last correction
@@ -88,10 +90,11 @@ class Pace:
         return cls(total_steps=max(1, round(epochs * steps_per_epoch)))
 
     @classmethod
-    def in_minutes(cls, minutes: float, seconds_per_step: dict[str, float]) -> "Pace":
-        """Plan from the measured seconds of a step at each input size."""
-        budget = 60 * minutes
-        return cls(per_step={size: s / budget for size, s in seconds_per_step.items()}, budget_seconds=budget)
+    def in_minutes(cls, minutes: float, seconds_per_step: dict[str, float], *, most_steps: int | None = None) -> "Pace":
+        """Plan from the measured seconds of a step at each input size; at most `most_steps` steps."""
+        budget, least = 60 * minutes, 1 / most_steps if most_steps else 0.0
+        per_step = {size: max(s / budget, least) for size, s in seconds_per_step.items()}
+        return cls(per_step=per_step, budget_seconds=budget, least=least)
 
     @property
     def finished(self) -> bool:
@@ -124,7 +127,7 @@ class Pace:
         self.checked_at = (seconds, self.progress)
         if abs(factor - 1) <= tolerance or self.progress >= 1:
             return 1.0
-        self.per_step = {size: share * factor for size, share in self.per_step.items()}
+        self.per_step = {size: max(share * factor, self.least) for size, share in self.per_step.items()}
         return factor
 
     def state(self) -> dict[str, Any]:

@@ -7,7 +7,8 @@ from torch import Tensor, nn
 
 from shoal.errors import InputError, unknown_name, wrong
 from shoal.exits.probe import logits_of
-from shoal.exits.taps import in_mode, tapped
+from shoal.exits.taps import tapped
+from shoal.measure.modes import in_mode
 
 
 def check_names(backbone: nn.Module, at: Sequence[str]) -> None:
@@ -17,7 +18,7 @@ def check_names(backbone: nn.Module, at: Sequence[str]) -> None:
         InputError: with the nearest name.
     """
     names = [name for name, _ in backbone.named_modules() if name]
-    if isinstance(at, str) or not at:
+    if isinstance(at, str) or not at or not all(isinstance(name, str) for name in at):
         raise wrong("at", expected="a list of at least one layer name", got=repr(at))
     for name in at:
         if name not in names:
@@ -53,7 +54,13 @@ def try_layers(backbone: nn.Module, at: Sequence[str], num_classes: int, example
         outputs[name] = output
 
     with in_mode(backbone, training=False), tapped(backbone, at, note):
-        final = logits_of(backbone(example))
+        try:
+            final = logits_of(backbone(example))
+        except (RuntimeError, IndexError, TypeError) as error:
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise wrong(
+                "example", expected="a batch that the backbone takes", got=f"{list(example.shape)}: {reason}"
+            ) from error
     for name in at:
         if name not in outputs:
             raise wrong(f"exit at {name}", expected="a layer that always runs", got="it did not run")

@@ -15,12 +15,14 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from shoal.errors import wrong
 from shoal.exits.attach import check_bypass, check_names, try_layers
 from shoal.exits.heads import create_head
 from shoal.exits.policies import Policy
 from shoal.exits.probe import guess_example, logits_of
-from shoal.exits.taps import in_mode, tapped
+from shoal.exits.taps import tapped
 from shoal.measure import MacCounter
+from shoal.measure.modes import in_mode
 
 
 @dataclass(frozen=True)
@@ -77,14 +79,15 @@ class EarlyExit(nn.Module):
         super().__init__()
         self.backbone = backbone
         self.num_classes = num_classes
+        self._frozen: list[nn.Parameter] = []  # parameters that `freeze_backbone` switched off
         self.backbone_is_frozen = False
         check_names(backbone, at)
-        example = guess_example(backbone) if example is None else example[:2]
+        device, dtype = next(((p.device, p.dtype) for p in backbone.parameters()), (torch.device("cpu"), None))
+        example = guess_example(backbone) if example is None else _two_rows(example, device)
         outputs = try_layers(backbone, tuple(at), num_classes, example)
         self.at = tuple(outputs)  # in the order in which they run
-        device = next((p.device for p in backbone.parameters()), torch.device("cpu"))
         heads = [create_head(outputs[name], num_classes, name) for name in self.at]
-        self.heads = nn.ModuleList(heads).to(device)
+        self.heads = nn.ModuleList(heads).to(device, dtype)
         check_bypass(backbone, self.at, example)
         self._costs: dict[tuple[int, ...], Int[Tensor, "exits"]] = {}
 
@@ -120,15 +123,11 @@ class EarlyExit(nn.Module):
         Raises:
             InputError: if the policy is for another number of exits.
         """
+        if not isinstance(policy, Policy):
+            raise wrong("policy", expected="a policy such as Confidence([0.9, ...])", got=type(policy).__name__)
         policy.check(len(self.at))
-        was_training = self.training
-        if was_training:
-            self.eval()
-        try:
+        with in_mode(self, training=False):
             return self._predict(x, policy)
-        finally:
-            if was_training:
-                self.train()
 
     def _predict(self, x: Tensor, policy: Policy) -> ExitResult:
         rows = torch.arange(len(x), device=x.device)  # the rows that are still in the batch
@@ -156,8 +155,8 @@ class EarlyExit(nn.Module):
                 logits[rows] = final.float()
             except _AllDone:
                 pass
-        costs = self.exit_costs(x[:1]).to(x.device) if len(x) else torch.zeros(len(self.at) + 1, dtype=torch.long)
-        return ExitResult(logits, exit_index, costs[exit_index])
+        macs = self.exit_costs(x[:1]).to(x.device)[exit_index] if len(x) else torch.zeros_like(exit_index)
+        return ExitResult(logits, exit_index, macs)
 
     @torch.no_grad()
     def exit_costs(self, example: Tensor) -> Int[Tensor, "exits"]:
@@ -187,8 +186,16 @@ class EarlyExit(nn.Module):
 
     def freeze_backbone(self) -> "EarlyExit":
         """Train only the heads from now on: no gradient for the backbone, and its normalisation stays as it is."""
+        self._frozen += [parameter for parameter in self.backbone.parameters() if parameter.requires_grad]
         self.backbone.requires_grad_(False)
         self.backbone_is_frozen = True
+        return self.train(self.training)
+
+    def unfreeze_backbone(self) -> "EarlyExit":
+        """Undo `freeze_backbone`: what it switched off is trained again."""
+        for parameter in self._frozen:
+            parameter.requires_grad_(True)
+        self._frozen, self.backbone_is_frozen = [], False
         return self.train(self.training)
 
     def train(self, mode: bool = True) -> "EarlyExit":
@@ -197,6 +204,14 @@ class EarlyExit(nn.Module):
         if self.backbone_is_frozen:
             self.backbone.eval()
         return self
+
+
+def _two_rows(example: Tensor, device: torch.device) -> Tensor:
+    """Two rows of the caller's example: with one alone, a row that is dropped could not be missed."""
+    if not isinstance(example, Tensor) or not example.ndim or not len(example):
+        got = list(example.shape) if isinstance(example, Tensor) else type(example).__name__
+        raise wrong("example", expected="a batch of at least one row", got=got)
+    return (example[:2] if len(example) > 1 else torch.cat([example, example])).to(device)
 
 
 def select_rows(output: Tensor, rows: Int[Tensor, "k"]) -> Tensor:

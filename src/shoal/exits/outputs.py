@@ -16,6 +16,7 @@ from shoal.engine.precision import Precision
 from shoal.errors import wrong
 from shoal.exits.network import EarlyExit
 from shoal.exits.policies import Policy
+from shoal.measure.modes import in_mode
 
 
 @dataclass(frozen=True)
@@ -82,18 +83,14 @@ def exit_outputs(
     """
     precision = precision or Precision()
     device = device or next(net.parameters()).device
-    was_training = net.training
-    net.eval()
     logits, labels, costs = [], [], None
-    try:
+    with in_mode(net, training=False):
         for inputs, truth in in_order(data, batch_size=batch_size, prepare=prepare):
             placed = precision.place(inputs, device)
             costs = net.exit_costs(placed[:1]) if costs is None else costs
             with precision.autocast(device):
                 logits.append(torch.stack([answer.float().cpu() for answer in net(placed)]))  # [E, b, C]
             labels.append(truth.cpu())
-    finally:
-        net.train(was_training)
     if costs is None:
         raise wrong("data", expected="at least one example", got="none")
     return ExitOutputs(torch.cat(logits, 1), torch.cat(labels), costs)

@@ -28,6 +28,10 @@ class Policy:
     never: ClassVar[float] = float("inf")
 
     def __init__(self, thresholds: Sequence[float]):
+        if isinstance(thresholds, int | float):
+            raise wrong(
+                "thresholds", expected="a list, one number per exit", got=thresholds, fix=f"[{thresholds}, ...]"
+            )
         values = tuple(float(value) for value in thresholds)
         if any(value != value for value in values):
             raise wrong("thresholds", expected="numbers", got=values)

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from shoal.errors import InputError, wrong
+from shoal.measure.modes import in_mode
 
 _SIDES = (32, 64, 96, 224)
 
@@ -41,18 +42,13 @@ def guess_example(backbone: nn.Module) -> Tensor:
     """
     device = next((p.device for p in backbone.parameters()), torch.device("cpu"))
     tried = ""
-    modes = {part: part.training for part in backbone.modules()}
-    backbone.eval()
-    try:
+    with in_mode(backbone, training=False):
         for example in _candidates(backbone, device):
             try:
                 backbone(example)
                 return example
             except (RuntimeError, ValueError, IndexError, AssertionError, TypeError) as error:
                 tried = f"{list(example.shape)}: {str(error).splitlines()[0] if str(error) else type(error).__name__}"
-    finally:
-        for part, training in modes.items():
-            part.training = training
     raise InputError(
         f"example: expected an input that can be guessed, got a network that refuses {tried or 'all'}; "
         "pass one batch as example="

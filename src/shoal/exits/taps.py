@@ -1,5 +1,6 @@
 """Listening to layers while a network runs, and handing other outputs on: the one place that knows forward hooks."""
 
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -22,6 +23,8 @@ def tapped(backbone: nn.Module, layers: Sequence[str], tap: Tap) -> Iterator[Non
 
     def listen(index: int) -> Callable[[nn.Module, Any, Any], Any]:
         def hook(_module: nn.Module, _inputs: Any, output: Any) -> Any:
+            if threading.get_ident() != owner:
+                return None
             if not isinstance(output, tuple):
                 return tap(index, output)
             changed = tap(index, output[0])
@@ -29,21 +32,11 @@ def tapped(backbone: nn.Module, layers: Sequence[str], tap: Tap) -> Iterator[Non
 
         return hook
 
+    owner = threading.get_ident()  # another thread's pass through the same network is none of this one's business
+
     handles = [backbone.get_submodule(name).register_forward_hook(listen(i)) for i, name in enumerate(layers)]
     try:
         yield
     finally:
         for handle in handles:
             handle.remove()
-
-
-@contextmanager
-def in_mode(module: nn.Module, *, training: bool) -> Iterator[None]:
-    """Put a module into training or evaluation mode, and every part of it back into its own afterwards."""
-    before = {part: part.training for part in module.modules()}
-    module.train(training)
-    try:
-        yield
-    finally:
-        for part, was in before.items():
-            part.training = was

@@ -65,7 +65,8 @@ def fit_exits(
         net: the network.
         train: (inputs [n, ...], labels [n]), or a loader of such pairs.
         validation: the same, for the validation loss and accuracy (of the last exit) after every epoch.
-        mode: "joint" trains everything; "frozen" trains the heads and leaves the backbone as it is.
+        mode: "joint" trains everything but what its owner froze; "frozen" trains the heads and leaves the backbone
+            as it is.
         weights: loss weight of every exit, the last included; 1 for the last and 0.3 for the others unless given.
         distil: see `joint_objective`.
         config: how to train.
@@ -96,6 +97,8 @@ def fit_exits(
     weights = _check_weights(weights, len(net.at) + 1, frozen=mode == "frozen")
     if mode == "frozen":
         net.freeze_backbone()
+    else:
+        net.unfreeze_backbone()
     objective = joint_objective(weights, distil=distil, label_smoothing=config.label_smoothing)
     plain = joint_objective(weights, distil=distil)
 

@@ -33,7 +33,8 @@ Shape = tuple[int, ...]  # what torch's counter hands to a formula in the place 
 class MacCounter:
     """Counts the MACs of everything that torch runs while it is open; entering it again starts at zero.
 
-    Backward passes are counted too: open it around what you want to know. Two counters may be nested; each
+    Backward passes of matrix products and convolutions are counted too; those of fused attention and of the LSTM on a
+    CPU, `nn.Bilinear`, `torch.cdist` and sparse products are not. Two counters may be nested; each
     counts what runs while it is open. `torch.compile`d parts run uncompiled while counting.
 
     Example:

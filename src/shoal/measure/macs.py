@@ -20,6 +20,7 @@ import torch
 from torch import nn
 
 from shoal.measure.counter import MacCounter
+from shoal.measure.modes import in_mode
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,7 @@ def count_macs(model: nn.Module, *inputs: Any, **named_inputs: Any) -> MacCount:
     """
     model = getattr(model, "_orig_mod", model)  # what torch.compile wraps; the names are the original's
     by_module: dict[str, int] = {}
-    with _evaluating(model), torch.no_grad(), MacCounter() as counter, _watching(model, counter, by_module):
+    with in_mode(model, training=False), torch.no_grad(), MacCounter() as counter, _watching(model, counter, by_module):
         model(*inputs, **named_inputs)
     return MacCount(counter.total, by_module)
 
@@ -121,15 +122,3 @@ def _watching(model: nn.Module, counter: MacCounter, by_module: dict[str, int]) 
                 hooks.callback(module.register_forward_pre_hook(start(name)).remove)
                 hooks.callback(module.register_forward_hook(end(name)).remove)
         yield
-
-
-@contextmanager
-def _evaluating(model: nn.Module) -> Iterator[None]:
-    """Put a model into evaluation mode, and every part of it back into its own mode."""
-    modes = [(module, module.training) for module in model.modules()]
-    model.eval()
-    try:
-        yield
-    finally:
-        for module, training in modes:
-            module.training = training

@@ -66,7 +66,7 @@ class ResNet(nn.Module):
     ):
         super().__init__()
         for name, value in (("num_classes", num_classes), ("in_channels", in_channels), ("width", width)):
-            if value < 1:
+            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
                 raise wrong(name, expected="a whole number >= 1", got=value)
         self.num_classes = num_classes
         self.in_channels = in_channels

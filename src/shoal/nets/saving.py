@@ -87,7 +87,7 @@ def load_folder(folder: str | Path) -> nn.Module:
         )
     try:
         model = config.build(seed=0)  # a seed leaves torch's global random state alone
-    except InputError as error:
+    except (InputError, TypeError, ValueError) as error:
         raise InputError(f"{folder / CONFIG_FILE}: {error}") from None
     _fill(model, tensors, folder / WEIGHTS_FILE)
     return model.eval()

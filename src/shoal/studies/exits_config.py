@@ -21,6 +21,8 @@ class ExitsConfig:
         width: channels of its first layer.
         whitened: whether a fixed layer of whitened patches comes first, see `shoal.nets.whitening`.
         minutes: training time of each of the two networks.
+        epochs: train each for so many epochs instead, whatever the time; 0 goes by minutes. With a fixed precision such
+            a run ends with the same bits wherever it is interrupted.
         image_size: side that images are brought to, in pixels; 0 keeps those of a named data set, and brings those
             of a folder to 32.
         at: layers to attach exits to.
@@ -43,6 +45,7 @@ class ExitsConfig:
     width: int = 0
     whitened: bool = True
     minutes: float = 0.0
+    epochs: float = 0.0
     image_size: int = 0
     at: tuple[str, ...] = ("layer1.1", "layer2.0", "layer2.1", "layer3.0", "layer3.1", "layer4.0")
     max_accuracy_drop: float = 0.003
@@ -91,6 +94,7 @@ _LIMITS: dict[str, tuple[float, float, str]] = {  # smallest, largest, in words
     "seed": (0, 2**62, "a whole number >= 0"),
     "width": (0, 4096, "a whole number from 1 to 4096, or 0 for the budget's"),
     "minutes": (0, 60 * 24 * 365, "a number >= 0"),
+    "epochs": (0, 1e6, "a number >= 0"),
     "image_size": (0, 1024, "0, or 8 to 1024 pixels"),
     "max_accuracy_drop": (0, 0.999, "a share from 0 to 1, 0.01 for one point"),
     "learning_rate": (1e-12, 1e6, "a number > 0"),
@@ -119,5 +123,8 @@ def resolve(config: ExitsConfig) -> ExitsConfig:
         if not low <= value <= high or (name == "image_size" and 0 < value < 8):  # NaN fails too
             raise wrong(name, expected=words, got=value)
     budget = BUDGETS[config.budget]
-    changes = {"width": config.width or budget.width, "minutes": config.minutes or budget.minutes}
+    if config.minutes and config.epochs:
+        raise wrong("training time", expected="minutes or epochs", got="both")
+    minutes = 0.0 if config.epochs else config.minutes or budget.minutes
+    changes = {"width": config.width or budget.width, "minutes": minutes}
     return ExitsConfig(**{**asdict(config), "at": config.at, **changes})

@@ -134,7 +134,8 @@ def tables(f: Findings) -> tuple[Table, ...]:
         f"{_training(f.plain_history, f.plain_rows, 'the plain one')}, "
         f"{_training(f.early_history, len(f.splits.train), 'the one with exits')}. Thresholds were chosen on "
         f"{len(f.splits.validation):,} validation images, allowing a drop of {100 * f.max_accuracy_drop:g} points "
-        "against the network's own end; the test images were looked at once. Times are medians in one run on one machine.",
+        "against the network's own end; the test images were looked at once. "
+        "Times are medians in one run on one machine.",
     )
     return comparison, _exits_table(f)
 

@@ -41,6 +41,7 @@ def fit_config(config: ExitsConfig, precision: str) -> FitConfig:
     """The training settings that both networks share."""
     return FitConfig(
         minutes=config.minutes,
+        epochs=config.epochs or MAX_EPOCHS,
         max_epochs=MAX_EPOCHS,
         optimizer=config.optimizer,
         learning_rate=config.learning_rate,
