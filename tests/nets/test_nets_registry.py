@@ -45,7 +45,7 @@ def test_every_network_says_what_it_is_and_can_be_built_again(name: str):
 
 
 def test_the_config_keeps_defaults_too():
-    settings = {"num_classes": 10, "in_channels": 3, "width": 2, "zero_init_residual": False}
+    settings = {"num_classes": 10, "in_channels": 3, "width": 2, "zero_init_residual": False, "whitened": False}
     assert create_model("cifar_resnet18", width=2).config == ModelConfig("cifar_resnet18", settings)
 
 

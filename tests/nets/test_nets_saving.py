@@ -52,7 +52,7 @@ def test_saving_again_replaces_and_leaves_nothing_else(folder: Path):
 def test_the_config_is_plain_json(folder: Path):
     assert json.loads((folder / "model.json").read_text()) == {
         "name": "cifar_resnet18",
-        "settings": {"num_classes": 6, "in_channels": 1, "width": 4, "zero_init_residual": False},
+        "settings": {"num_classes": 6, "in_channels": 1, "width": 4, "zero_init_residual": False, "whitened": False},
     }
 
 

@@ -73,6 +73,19 @@ def test_the_bar_shows_what_the_verdict_says(direction: str, low: float, high: f
     assert all(0 <= place <= 100 for place in (bar.low, bar.effect, bar.high, bar.bound))
 
 
+@pytest.mark.parametrize(
+    ("direction", "strict", "sign", "words"),
+    [("above", False, "≥", "at least 0"), ("above", True, ">", "more than 0"),
+     ("below", False, "≤", "at most 0"), ("below", True, "<", "less than 0")],
+)  # fmt: skip
+def test_the_bar_says_what_is_needed(direction: str, strict: bool, sign: str, words: str):
+    claim = Claim(
+        id="c", sentence="", measured="", effect=1, low=0, high=2, bound=0, direction=direction, strict=strict
+    )  # pyright: ignore[reportArgumentType]
+    assert interval_bar(claim).bound_text == f"{sign} 0"
+    assert interval_bar(claim).description.endswith(f"the statement needs {words}.")
+
+
 @pytest.mark.parametrize("ends", [(0.0, 0.0), (-1e300, 1e300), (-1e-300, 1e300), (-5e-324, 0.0)])
 def test_the_bar_survives_odd_intervals(ends: tuple[float, float]):
     low, high = ends

@@ -95,8 +95,8 @@ def create_model(name: str, *, seed: int | None = None, **settings: Any) -> nn.M
         name: one of `list_models()`.
         seed: of the initial weights; torch's global random state is then neither used nor changed. None draws
             from that state.
-        settings: what the network takes; the ResNets take num_classes=10, in_channels=3, width=64 and
-            zero_init_residual=False.
+        settings: what the network takes; the ResNets take num_classes=10, in_channels=3, width=64,
+            zero_init_residual=False and whitened=False.
 
     Returns:
         The network, with attributes num_classes and in_channels (where it has such settings) and config.

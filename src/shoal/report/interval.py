@@ -15,6 +15,12 @@ from dataclasses import dataclass
 from shoal.report.numbers import number, quantity, spread
 from shoal.studies.result import Claim
 
+_SIGNS = {  # of (direction, strict), and in words
+    ("above", False): ("≥", "at least"),
+    ("below", False): ("≤", "at most"),
+    ("above", True): (">", "more than"),
+    ("below", True): ("<", "less than"),
+}
 _AIR = 0.14  # share of the shown range that is left free on each side
 
 
@@ -62,7 +68,7 @@ def interval_bar(claim: Claim) -> IntervalBar:
         bound=bound,
         true_from=bound if above else 0.0,
         true_to=100.0 if above else bound,
-        bound_text=f"{'≥' if above else '≤'} {number(claim.bound)}",
+        bound_text=f"{_SIGNS[claim.direction, claim.strict][0]} {number(claim.bound)}",
         anchor="start" if bound < 20 else "end" if bound > 80 else "middle",
         description=_words(claim),
     )
@@ -70,8 +76,7 @@ def interval_bar(claim: Claim) -> IntervalBar:
 
 def needs(claim: Claim) -> str:
     """The condition under which the statement is true, in words."""
-    side = "at least" if claim.direction == "above" else "at most"
-    return f"{side} {quantity(number(claim.bound), claim.unit)}"
+    return f"{_SIGNS[claim.direction, claim.strict][1]} {quantity(number(claim.bound), claim.unit)}"
 
 
 def _words(claim: Claim) -> str:

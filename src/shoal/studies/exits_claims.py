@@ -12,6 +12,7 @@ from torch import Tensor
 
 from shoal.measure import bootstrap_interval, paired_difference_interval, proportion_interval
 from shoal.studies.result import Claim
+from shoal.studies.wording import millions, percent
 
 ALLOWED_DROP = 0.5  # points of accuracy
 HALF = 0.5  # share of the plain network's MACs
@@ -73,7 +74,7 @@ def halves_the_macs(m: Measured) -> Claim:
     return Claim(
         id="halves_the_macs",
         sentence="Stopping early halves the arithmetic: mean MACs are at most half of the plain network's.",
-        measured=f"{share.mean() * m.plain_macs / 1e6:.1f} M MACs an image against {m.plain_macs / 1e6:.1f} M, "
+        measured=f"{millions(float(m.early_macs.double().mean()))} MACs an image against {millions(m.plain_macs)}, "
         f"{1 / share.mean():.2f} times fewer, heads included.",
         effect=interval.value,
         low=interval.low,
@@ -92,8 +93,8 @@ def keeps_the_accuracy(m: Measured) -> Claim:
         id="keeps_the_accuracy",
         sentence=f"Stopping early costs at most {ALLOWED_DROP} points of accuracy against a plain network of the same "
         "layers, trained separately for as long.",
-        measured=f"{m.early_right.double().mean():.2%} of the test images right after {early_minutes:.1f} minutes of "
-        f"training, against {m.plain_right.double().mean():.2%} after {plain_minutes:.1f}.",
+        measured=f"{_right(m.early_right)} of the test images right after {early_minutes:.1f} minutes of "
+        f"training, against {_right(m.plain_right)} after {plain_minutes:.1f}.",
         effect=100 * interval.value,
         low=100 * interval.low,
         high=100 * interval.high,
@@ -110,7 +111,7 @@ def saves_time(m: Measured) -> Claim:
     return Claim(
         id="saves_time",
         sentence="MACs that are saved are time that is saved: "
-        f"the speed-up is at least {FAIR_SPEED:.0%} of the ratio of MACs.",
+        f"the speed-up is at least {percent(FAIR_SPEED, 0)} of the ratio of MACs.",
         measured=f"{m.speed_ups.double().median():.2f} times as fast at batch {m.batch_size} "
         f"for {saving:.2f} times fewer MACs on the same images (median of {len(m.speed_ups)} paired timings).",
         effect=interval.value,
@@ -151,8 +152,8 @@ def early_leavers_are_easier(m: Measured) -> Claim:
     return Claim(
         id="early_leavers_are_easier",
         sentence=sentence,
-        measured=f"{a.value:.1%} of the {len(here):,} that leave early are right, "
-        f"{b.value:.1%} of the {len(there):,} others.",
+        measured=f"{percent(a.value, 1)} of the {len(here):,} that leave early are right, "
+        f"{percent(b.value, 1)} of the {len(there):,} others.",
         effect=gap,
         low=low,
         high=high,
@@ -166,12 +167,12 @@ def early_leavers_are_easier(m: Measured) -> Claim:
 def later_exits_are_better(m: Measured) -> Claim:
     """Asked about every image, the end of the network is more often right than the first exit."""
     interval = paired_difference_interval(m.right_by_exit[-1], m.right_by_exit[0])
-    first, last = m.right_by_exit[0].double().mean(), m.right_by_exit[-1].double().mean()
+    first, last = (float(m.right_by_exit[at].double().mean()) for at in (0, -1))
     return Claim(
         id="later_exits_are_better",
         sentence="Depth buys accuracy: asked about every image, "
         "the end of the network is more often right than the first exit.",
-        measured=f"{first:.2%} right at the first exit, {last:.2%} at the end.",
+        measured=f"{percent(first)} right at the first exit, {percent(last)} at the end.",
         effect=100 * interval.value,
         low=100 * interval.low,
         high=100 * interval.high,
@@ -189,8 +190,8 @@ def pushing_costs_accuracy(m: Measured) -> Claim:
     return Claim(
         id="pushing_costs_accuracy",
         sentence="Pushed further, accuracy falls: a policy that spends as little as it can answers fewer images right.",
-        measured=f"{m.bold_right.double().mean():.2%} right at {share:.0%} of the plain MACs, against "
-        f"{m.early_right.double().mean():.2%} under the chosen policy.",
+        measured=f"{_right(m.bold_right)} right at {percent(share, 0)} of the plain MACs, against "
+        f"{_right(m.early_right)} under the chosen policy.",
         effect=100 * interval.value,
         low=100 * interval.low,
         high=100 * interval.high,
@@ -199,3 +200,7 @@ def pushing_costs_accuracy(m: Measured) -> Claim:
         strict=True,
         unit="points",
     )
+
+
+def _right(answers: Bool[Tensor, "n"]) -> str:
+    return percent(float(answers.double().mean()))

@@ -16,6 +16,7 @@ from shoal.studies.exits_claims import Measured
 from shoal.studies.exits_timing import Timing
 from shoal.studies.images import to_png
 from shoal.studies.result import Picture, Table
+from shoal.studies.wording import millions, percent
 
 GALLERY = 12  # images of each kind
 MOST_CLASSES = 40  # that a picture can show
@@ -70,12 +71,12 @@ def summary(f: Findings) -> tuple[str, ...]:
     end = int((m.exit_index == m.exits - 1).sum()) / len(m.exit_index)
     return (
         f"A plain network answers {plain} of the {len(m.plain_right):,} test images right with "
-        f"{m.plain_macs / 1e6:.1f} M MACs an image. The same layers with exits, trained for as long, answer "
-        f"{early} right with {m.early_macs.double().mean() / 1e6:.1f} M on average: {ratio:.2f} times fewer.",
+        f"{millions(m.plain_macs)} MACs an image. The same layers with exits, trained for as long, answer "
+        f"{early} right with {millions(float(m.early_macs.double().mean()))} on average: {ratio:.2f} times fewer.",
         f"On this machine that makes it {float(t.speed_ups.median()):.2f} times as fast at batch {t.batch_size} "
         f"({t.plain_ms:.3g} against {t.early_ms:.3g} ms an image) and "
         f"{t.single_plain_ms / t.single_early_ms:.2f} times as fast one image at a time.",
-        f"{first:.0%} of the images leave at the first exit ({f.at[0]}); {end:.0%} need the whole network.",
+        f"{percent(first, 0)} of the images leave at the first exit ({f.at[0]}); {percent(end, 0)} need the whole network.",
     )
 
 
@@ -123,7 +124,7 @@ def tables(f: Findings) -> tuple[Table, ...]:
                 _percent(right),
                 _interval(right),
                 round(macs / 1e6, 2),
-                f"{macs / m.plain_macs:.1%}",
+                percent(macs / m.plain_macs, 1),
                 None if ms is None else round(ms, 3),
                 None if single is None else round(single, 2),
                 round(parameters / 1e6, 3),
@@ -156,10 +157,10 @@ def _exits_table(f: Findings) -> Table:
             (
                 name,
                 round(float(outputs.costs[index]) / 1e6, 2),
-                f"{float(outputs.costs[index]) / m.plain_macs:.1%}",
+                percent(float(outputs.costs[index]) / m.plain_macs, 1),
                 _percent(m.right_by_exit[index]),
                 thresholds[index],
-                f"{len(leavers) / len(here):.1%}",
+                percent(len(leavers) / len(here), 1),
                 _percent(leavers) if len(leavers) else None,
             )
         )
@@ -303,7 +304,7 @@ def _curves(f: Findings) -> tuple[Picture, ...]:
 
 
 def _percent(right: Tensor) -> str:
-    return f"{100 * float(right.double().mean()):.2f} %"
+    return percent(float(right.double().mean()))
 
 
 def _interval(right: Tensor) -> str:

@@ -1,0 +1,25 @@
+"""How numbers read in the sentences of a study: one form for shares and one for MACs."""
+
+
+def percent(share: float, digits: int = 2) -> str:
+    """A share as a percentage.
+
+    Args:
+        share: in [0, 1].
+        digits: after the point.
+
+    Example:
+        >>> percent(0.9358), percent(0.5, 0)
+        ('93.58 %', '50 %')
+    """
+    return f"{100 * share:.{digits}f} %"
+
+
+def millions(count: float) -> str:
+    """A count in millions, to four digits.
+
+    Example:
+        >>> millions(139_500_000), millions(194_400)
+        ('139.5 M', '0.1944 M')
+    """
+    return f"{count / 1e6:.4g} M"
