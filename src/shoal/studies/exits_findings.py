@@ -76,7 +76,8 @@ def summary(f: Findings) -> tuple[str, ...]:
         f"On this machine that makes it {float(t.speed_ups.median()):.2f} times as fast at batch {t.batch_size} "
         f"({t.plain_ms:.3g} against {t.early_ms:.3g} ms an image) and "
         f"{t.single_plain_ms / t.single_early_ms:.2f} times as fast one image at a time.",
-        f"{percent(first, 0)} of the images leave at the first exit ({f.at[0]}); {percent(end, 0)} need the whole network.",
+        f"{percent(first, 0)} of the images leave at the first exit ({f.at[0]}); {percent(end, 0)} need the whole "
+        "network.",
     )
 
 
