@@ -9,7 +9,6 @@ holds the model, the optimizer, the schedule, the sums of the epoch and the rand
 
 import math
 import time
-from dataclasses import asdict
 from typing import Any
 
 import torch
@@ -22,13 +21,8 @@ from shoal.engine.interrupt import Interrupted, StopRequests
 from shoal.engine.nonfinite import explain_nonfinite
 from shoal.engine.objective import Objective, classification
 from shoal.engine.optimizers import WeightAverage, create_optimizer
-from shoal.engine.precision import (
-    Precision,
-    choose_precision,
-    precision_named,
-    seconds_per_step,
-    training_step,
-)
+from shoal.engine.planning import plan_pace, settle_precision
+from shoal.engine.precision import training_step
 from shoal.engine.progress import Progress, Silent
 from shoal.engine.run import RunFolder
 from shoal.engine.schedule import Pace, rate_at
@@ -97,7 +91,9 @@ class _Loop:
         if validate is None and config.patience:
             raise wrong("patience", expected="0 where nothing is validated", got=config.patience, fix="pass validate=")
         self.history = History(precision=saved["precision"] if saved else config.precision)
-        self.precision = self._choose_precision()
+        self.precision = settle_precision(
+            self.history.precision, model, batches, self._plain_loss, self.device, self.world
+        )
         self.history.precision = self.precision.name
         self.precision.place_model(model, self.device)
         self.world.share_weights(model)
@@ -116,7 +112,8 @@ class _Loop:
         if saved:
             self._restore(saved)
         else:
-            self.pace = self._plan()
+            self.pace = plan_pace(config, model, batches, self._plain_loss, self.precision, self.device, self.world)
+            self.pace.begin_at(self._seconds())  # measuring the pace does not eat the budget
             if run and self.world.leads:  # rows of an attempt that was killed before its first checkpoint
                 run.rewrite_metrics(part, [])
         self.saved_at = time.monotonic()
@@ -233,31 +230,8 @@ class _Loop:
             self.model.load_state_dict(self.average.model.state_dict())
         self.model.eval()
 
-    def _choose_precision(self) -> Precision:
-        if self.history.precision != "auto":
-            return precision_named(self.history.precision)
-        size = self.batches.size_at(1.0)
-        batch = self.batches.batch(0, size, self.world)
-        return choose_precision(self.model, batch, self._plain_loss, self.device)[0]
-
     def _plain_loss(self, model: nn.Module, inputs: Tensor, labels: Tensor) -> Tensor:
         return self.objective(model, inputs, labels)[0]
-
-    def _plan(self) -> Pace:
-        if not self.config.minutes:
-            return Pace.in_epochs(self.config.epochs, self.batches.steps_per_epoch)
-        seconds = {}
-        for size in self.batches.sizes():
-            start = time.monotonic()
-            batch = self.batches.batch(0, size, self.world)
-            making = time.monotonic() - start
-            args = (self.model, batch, self._plain_loss, self.precision, self.device)
-            seconds[size] = making + seconds_per_step(*args, repeats=2)
-        most = math.ceil(self.config.max_epochs * self.batches.steps_per_epoch)
-        pace = Pace.in_minutes(self.config.minutes, seconds, most_steps=most)
-        pace.checked_at = (self._seconds(), 0.0)  # the budget begins now: measuring the pace does not eat it
-        pace.budget_seconds += self._seconds()
-        return pace
 
     def _seconds(self) -> float:
         return self.spent + time.monotonic() - self.began
@@ -282,7 +256,7 @@ class _Loop:
             "precision": self.precision.name,
             "random": torch.get_rng_state(),
             "cuda_random": torch.cuda.get_rng_state(self.device) if self.device.type == "cuda" else None,
-            "config": _lasting(self.config),
+            "config": self.config.lasting(),
             "seconds": self._seconds(),
             "done": self.done,
         }
@@ -290,7 +264,7 @@ class _Loop:
         self.saved_at = time.monotonic()
 
     def _restore(self, saved: State) -> None:
-        mine, theirs = _lasting(self.config), saved["config"]
+        mine, theirs = self.config.lasting(), saved["config"]
         if changed := [name for name in mine if mine[name] != theirs.get(name)]:
             name = changed[0]
             raise wrong(
@@ -325,11 +299,6 @@ class _Loop:
                 f"stopped by {signal_name} at step {self.pace.step}, saved; run the same command to go on"
             )
         raise Interrupted(f"stopped by {signal_name} at step {self.pace.step}; nothing was saved (no run folder)")
-
-
-def _lasting(config: FitConfig) -> State:
-    """The settings that a resumed training must share; how often it saves is its own business."""
-    return {key: value for key, value in asdict(config).items() if key != "checkpoint_seconds"}
 
 
 def _describe(row: dict[str, Any]) -> str:

@@ -1,7 +1,7 @@
 """How to train, and what a training measured: the settings and the history of a fit."""
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from shoal.engine.optimizers import OPTIMIZERS
@@ -72,6 +72,10 @@ class FitConfig:
             raise unknown_name("optimizer", self.optimizer, OPTIMIZERS)
         if self.precision != "auto":
             precision_named(self.precision)
+
+    def lasting(self) -> dict[str, Any]:
+        """The settings that a resumed training must share; how often it saves is its own business."""
+        return {key: value for key, value in asdict(self).items() if key != "checkpoint_seconds"}
 
 
 @dataclass

@@ -109,6 +109,11 @@ class Pace:
         else:
             self.progress = min(1.0, self.progress + self.per_step[size])
 
+    def begin_at(self, seconds: float) -> None:
+        """Let the budget begin after so many seconds that went into preparing the run."""
+        self.checked_at = (seconds, 0.0)
+        self.budget_seconds += seconds
+
     def correct(self, seconds: float, *, tolerance: float = 0.05) -> float:
         """Compare the progress made since the last correction with the time left, and change the pace.
 

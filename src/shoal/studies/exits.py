@@ -39,7 +39,8 @@ from shoal.exits import Confidence, EarlyExit, choose_policy, exit_outputs, poli
 from shoal.measure import count_macs, count_parameters
 from shoal.studies.exits_claims import Measured, all_claims
 from shoal.studies.exits_config import BUDGETS, ExitsConfig, resolve
-from shoal.studies.exits_findings import Findings, pictures, summary, tables
+from shoal.studies.exits_findings import Findings, summary, tables
+from shoal.studies.exits_pictures import pictures
 from shoal.studies.exits_timing import time_both
 from shoal.studies.exits_training import create_early, fit_config, train_early, train_plain
 from shoal.studies.result import Result
