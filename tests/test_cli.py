@@ -228,7 +228,7 @@ def test_the_repeating_command_makes_the_same_run(demo: tuple[Path, subprocess.C
 
 def test_the_demo_runs_without_data_and_network_and_goes_on(tmp_path: Path) -> None:
     """The command behind `make demo`: data at hand, a report at the end; the second time nothing is trained anew."""
-    found = shoal("demo", "--offline", "--who", "a student", cwd=tmp_path)
+    found = shoal("demo", "--offline", "--who", "a student", "--minutes", "0.1", cwd=tmp_path)
     assert found.returncode == 0, found.stderr
     assert "scikit-learn's digits" in found.stderr
     assert found.stdout.splitlines()[-1] == "report: runs/demo/report.html"
@@ -237,7 +237,9 @@ def test_the_demo_runs_without_data_and_network_and_goes_on(tmp_path: Path) -> N
     assert len(page.encode()) < 3_000_000
     metrics = next((tmp_path / "runs" / "demo").rglob("metrics.jsonl"))
     before = metrics.read_text()
-    again = shoal("demo", "--data", "digits", cwd=tmp_path)  # found by another way, but the same run
+    again = shoal(
+        "demo", "--data", "digits", "--minutes", "0.1", cwd=tmp_path
+    )  # found by another way, but the same run
     assert again.returncode == 0, again.stderr
     assert metrics.read_text() == before
     assert len(list((tmp_path / "runs" / "demo").rglob("metrics.jsonl"))) == 1

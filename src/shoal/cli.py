@@ -62,6 +62,7 @@ def demo(
     data: str = "",
     offline: bool = False,
     seed: int = 0,
+    minutes: float = 0.0,
     run: Path = Path("runs/demo"),
     json: bool = False,
     notebook: Notebook | None = None,
@@ -72,13 +73,14 @@ def demo(
         data: a data set's name or a folder of class folders of images.
         offline: never fetch data.
         seed: of everything.
+        minutes: training time of each network; the demo's own unless given.
         run: folder for the runs and the report.
         json: print the results as JSON.
         notebook: goes into the report.
     """
     from shoal.report import write_report
 
-    config = ExitsConfig(data=data, budget="quick", offline=offline, seed=seed)
+    config = ExitsConfig(data=data, budget="quick", offline=offline, seed=seed, minutes=minutes)
     result, _ = _run_exits(config, notebook, within=run)
     report = run / "report.html"
     write_report([result], report)

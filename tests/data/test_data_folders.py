@@ -218,6 +218,7 @@ def test_names_that_no_page_can_show_are_refused(tmp_path: Path, name: str):
         read_folder(tmp_path / "pets")
 
 
+@pytest.mark.filterwarnings("ignore::UserWarning:PIL")
 def test_every_damage_to_a_jpeg_is_one_line(tmp_path: Path):
     """Each byte of the header changed in turn: the image is read, or the file is named."""
     picture(24, 24).save(tmp_path / "a.jpg", exif=Image.Exif())

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from importlib.resources import files
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -78,10 +79,10 @@ def test_the_bar_shows_what_the_verdict_says(direction: str, low: float, high: f
     [("above", False, "≥", "at least 0"), ("above", True, ">", "more than 0"),
      ("below", False, "≤", "at most 0"), ("below", True, "<", "less than 0")],
 )  # fmt: skip
-def test_the_bar_says_what_is_needed(direction: str, strict: bool, sign: str, words: str):
+def test_the_bar_says_what_is_needed(direction: Literal["above", "below"], strict: bool, sign: str, words: str):
     claim = Claim(
         id="c", sentence="", measured="", effect=1, low=0, high=2, bound=0, direction=direction, strict=strict
-    )  # pyright: ignore[reportArgumentType]
+    )
     assert interval_bar(claim).bound_text == f"{sign} 0"
     assert interval_bar(claim).description.endswith(f"the statement needs {words}.")
 

@@ -168,7 +168,7 @@ class LoaderBatches:
         if not is_pair(pair):
             raise wrong("training data", expected="pairs of tensors (inputs, labels)", got=type(pair).__name__)
         self._next += 1
-        return pair
+        return pair[0], pair[1]  # loaders give lists
 
 
 def as_batches(
@@ -221,7 +221,7 @@ def shrink(images: Float[Tensor, "b c h w"], scale: float) -> Float[Tensor, "b c
     return F.interpolate(images, size=size, mode="bilinear", antialias=True)
 
 
-def is_pair(data: Data) -> TypeIs[Pair]:
+def is_pair(data: object) -> TypeIs[Pair]:
     """Whether data is a pair of tensors."""
     return isinstance(data, tuple | list) and len(data) == 2 and all(isinstance(part, Tensor) for part in data)
 

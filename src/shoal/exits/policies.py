@@ -27,7 +27,7 @@ class Policy:
     high_leaves: ClassVar[bool] = True
     never: ClassVar[float] = float("inf")
 
-    def __init__(self, thresholds: Sequence[float]):
+    def __init__(self, thresholds: Sequence[float] | float):
         if isinstance(thresholds, int | float):
             raise wrong(
                 "thresholds", expected="a list, one number per exit", got=thresholds, fix=f"[{thresholds}, ...]"
