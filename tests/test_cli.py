@@ -239,7 +239,7 @@ def test_the_demo_runs_without_data_and_network_and_goes_on(tmp_path: Path) -> N
     before = metrics.read_text()
     again = shoal(
         "demo", "--data", "digits", "--minutes", "0.1", cwd=tmp_path
-    )  # found by another way, but the same run
+    )  # the same run, found otherwise
     assert again.returncode == 0, again.stderr
     assert metrics.read_text() == before
     assert len(list((tmp_path / "runs" / "demo").rglob("metrics.jsonl"))) == 1
