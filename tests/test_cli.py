@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import resource
 import shlex
 import signal
 import subprocess
@@ -15,11 +16,25 @@ import pytest
 QUICK = ["--minutes", "0.05", "--width", "4", "--offline"]
 
 
-def shoal(*words: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+def shoal(
+    *words: str, cwd: Path, largest_file: int | None = None, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    """Run a command; `largest_file` bytes fit on the "disk"."""
+
+    def limit() -> None:
+        assert largest_file is not None
+        resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file, largest_file))
+
     clean = {k: v for k, v in os.environ.items() if not k.startswith("SHOAL_")}
     clean |= {"XDG_CACHE_HOME": str(cwd / "cache"), "OMP_NUM_THREADS": "1", **environment}
     return subprocess.run(
-        [sys.executable, "-m", "shoal", *words], cwd=cwd, env=clean, capture_output=True, text=True, check=False
+        [sys.executable, "-m", "shoal", *words],
+        cwd=cwd,
+        env=clean,
+        capture_output=True,
+        text=True,
+        check=False,
+        preexec_fn=limit if largest_file is not None else None,
     )
 
 
@@ -237,9 +252,7 @@ def test_the_demo_runs_without_data_and_network_and_goes_on(tmp_path: Path) -> N
     assert len(page.encode()) < 3_000_000
     metrics = next((tmp_path / "runs" / "demo").rglob("metrics.jsonl"))
     before = metrics.read_text()
-    again = shoal(
-        "demo", "--data", "digits", "--minutes", "0.1", cwd=tmp_path
-    )  # the same run, found otherwise
+    again = shoal("demo", "--data", "digits", "--minutes", "0.1", cwd=tmp_path)  # the same run, found otherwise
     assert again.returncode == 0, again.stderr
     assert metrics.read_text() == before
     assert len(list((tmp_path / "runs" / "demo").rglob("metrics.jsonl"))) == 1
@@ -274,3 +287,23 @@ def test_a_wrong_file_fails_verification(tmp_path: Path) -> None:
     assert found.returncode == 1
     assert "BAD  " in found.stdout
     assert "6 of 6 files are not as published" in found.stderr
+
+
+def test_a_full_disk_while_a_report_is_written(
+    tmp_path: Path, demo: tuple[Path, subprocess.CompletedProcess[str]]
+) -> None:
+    found = shoal("report", str(demo[0] / "run"), "--output", "page.html", cwd=tmp_path, largest_file=20_000)
+    assert found.returncode == 1
+    assert found.stderr.startswith("shoal: disk full while writing page.html: ")
+    assert [path.name for path in tmp_path.iterdir() if path.name != "cache"] == []
+
+
+def test_a_full_disk_while_a_study_saves(tmp_path: Path) -> None:
+    words = ["study", "exits", "--data", "digits", *QUICK, "--run", "run"]
+    found = shoal(*words, cwd=tmp_path, largest_file=20_000)
+    assert found.returncode == 1, found.stderr
+    assert found.stderr.splitlines()[-1].startswith("shoal: disk full while writing run/checkpoints/plain/step-")
+    assert not list((tmp_path / "run").rglob("*.partial"))
+    assert not list((tmp_path / "run").rglob("*.safetensors"))
+    again = shoal(*words, cwd=tmp_path)  # with room, the same command goes through
+    assert again.returncode == 0, again.stderr
