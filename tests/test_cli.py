@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -16,26 +17,22 @@ import pytest
 QUICK = ["--minutes", "0.05", "--width", "4", "--offline"]
 
 
-def shoal(
-    *words: str, cwd: Path, largest_file: int | None = None, **environment: str
+def shoal(*words: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    return run(words, cwd, environment)
+
+
+def on_a_full_disk(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    """Run a command where no file can hold more than 20 kB."""
+    return run(words, cwd, {}, lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000)))
+
+
+def run(
+    words: Sequence[str], cwd: Path, environment: dict[str, str], prepare: Callable[[], None] | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """Run a command; `largest_file` bytes fit on the "disk"."""
-
-    def limit() -> None:
-        assert largest_file is not None
-        resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file, largest_file))
-
     clean = {k: v for k, v in os.environ.items() if not k.startswith("SHOAL_")}
     clean |= {"XDG_CACHE_HOME": str(cwd / "cache"), "OMP_NUM_THREADS": "1", **environment}
-    return subprocess.run(
-        [sys.executable, "-m", "shoal", *words],
-        cwd=cwd,
-        env=clean,
-        capture_output=True,
-        text=True,
-        check=False,
-        preexec_fn=limit if largest_file is not None else None,
-    )
+    command = [sys.executable, "-m", "shoal", *words]
+    return subprocess.run(command, cwd=cwd, env=clean, capture_output=True, text=True, check=False, preexec_fn=prepare)
 
 
 def test_help_does_not_import_torch(tmp_path: Path) -> None:
@@ -292,7 +289,7 @@ def test_a_wrong_file_fails_verification(tmp_path: Path) -> None:
 def test_a_full_disk_while_a_report_is_written(
     tmp_path: Path, demo: tuple[Path, subprocess.CompletedProcess[str]]
 ) -> None:
-    found = shoal("report", str(demo[0] / "run"), "--output", "page.html", cwd=tmp_path, largest_file=20_000)
+    found = on_a_full_disk("report", str(demo[0] / "run"), "--output", "page.html", cwd=tmp_path)
     assert found.returncode == 1
     assert found.stderr.startswith("shoal: disk full while writing page.html: ")
     assert [path.name for path in tmp_path.iterdir() if path.name != "cache"] == []
@@ -300,7 +297,7 @@ def test_a_full_disk_while_a_report_is_written(
 
 def test_a_full_disk_while_a_study_saves(tmp_path: Path) -> None:
     words = ["study", "exits", "--data", "digits", *QUICK, "--run", "run"]
-    found = shoal(*words, cwd=tmp_path, largest_file=20_000)
+    found = on_a_full_disk(*words, cwd=tmp_path)
     assert found.returncode == 1, found.stderr
     assert found.stderr.splitlines()[-1].startswith("shoal: disk full while writing run/checkpoints/plain/step-")
     assert not list((tmp_path / "run").rglob("*.partial"))
