@@ -24,6 +24,7 @@ def test_a_folder_of_other_files_is_refused(tmp_path: Path) -> None:
     (tmp_path / "photo.jpg").write_bytes(b"x")
     with pytest.raises(InputError, match=r"got photo\.jpg"):
         RunFolder(tmp_path, {})
+    assert [path.name for path in tmp_path.iterdir()] == ["photo.jpg"]
 
 
 def test_a_second_process_is_refused(tmp_path: Path) -> None:

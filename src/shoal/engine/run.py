@@ -52,6 +52,8 @@ class RunFolder:
             ) from None
         except BaseException:
             self.close()
+            if not (self.path / "config.toml").exists():  # a folder that is not ours stays as it was
+                (self.path / ".lock").unlink(missing_ok=True)
             raise
 
     def __enter__(self) -> "RunFolder":
