@@ -3,7 +3,8 @@
     python benchmarks/recipes.py --epochs 4 reference learning_rate=0.6 weight_decay=0.0005,batch_size=512
 
 Every word is a variant: settings of the study, separated by commas, or "reference" for none. A variant trains the
-plain network for so many epochs and is judged on held-out training images; the test images are never looked at.
+plain network, or with `--exits` the one with exits, for so many epochs or minutes, and is judged on held-out training
+images; the test images are never looked at.
 Seconds are of processor time, since a shared machine's wall time says little. Prints a line per variant and writes
 benchmarks/records/recipes.json.
 """
@@ -27,10 +28,12 @@ from shoal.engine import (
     precision_named,
 )
 from shoal.errors import unknown_name
+from shoal.exits import exit_outputs, policy_path
+from shoal.exits.frontier import frontier_rows
 from shoal.files import write_json
 from shoal.studies.exits import read_data
 from shoal.studies.exits_config import ExitsConfig, resolve
-from shoal.studies.exits_training import batch_options, create_backbone, fit_config
+from shoal.studies.exits_training import batch_options, create_backbone, fit_config, train_early
 
 RECORD = Path(__file__).parent / "records" / "recipes.json"
 
@@ -47,13 +50,27 @@ def variant_of(config: ExitsConfig, words: str) -> ExitsConfig:
     return replace(config, **changes)
 
 
-def measure(config: ExitsConfig, splits: ImageSplits, epochs: float, precision: str) -> dict[str, Any]:
+def measure_exits(config: ExitsConfig, splits: ImageSplits, precision: str) -> dict[str, Any]:
+    """Train the network with exits, ask every exit about the validation images, and choose policies on them."""
+    began = time.process_time()
+    net, _ = train_early(config, splits, precision, None, choose_progress())
+    spent = time.process_time() - began
+    found = exit_outputs(net, splits.validation.pair, prepare=splits.normalise, precision=precision_named(precision))
+    path = frontier_rows(found, policy_path(found))
+    return {
+        "validation_accuracy_by_exit": [float(right.double().mean()) for right in found.right],
+        "frontier": [[row.mean_macs / float(found.costs[-1]), row.accuracy] for row in path],
+        "processor_seconds": round(spent),
+        "images": len(splits.train),
+    }
+
+
+def measure(config: ExitsConfig, splits: ImageSplits, precision: str) -> dict[str, Any]:
     """Train the plain network and evaluate it on the validation images."""
     model = create_backbone(config, splits)
     batches = as_batches(splits.train.pair, seed=config.seed, **batch_options(config, splits))
     began = time.process_time()
-    settings = replace(fit_config(config, precision), minutes=0.0, epochs=epochs)
-    history = fit(model, batches, config=settings, progress=choose_progress())
+    history = fit(model, batches, config=fit_config(config, precision), progress=choose_progress())
     spent = time.process_time() - began
     found = evaluate(
         model,
@@ -77,15 +94,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("variants", nargs="+")
     parser.add_argument("--data", default="cifar10")
+    parser.add_argument("--budget", default="default", help="whose shares of the data to use")
     parser.add_argument("--epochs", type=float, default=4)
+    parser.add_argument("--minutes", type=float, default=0, help="instead of epochs")
+    parser.add_argument("--exits", action="store_true", help="train the network with exits")
     parser.add_argument("--precision", default="bf16+channels_last")
     arguments = parser.parse_args()
-    base = resolve(ExitsConfig(data=arguments.data, budget="default", width=32))
+    time_given = {"minutes": arguments.minutes} if arguments.minutes else {"epochs": arguments.epochs}
+    base = resolve(ExitsConfig(data=arguments.data, budget=arguments.budget, width=32, **time_given))
     splits, _ = read_data(base)
     rows = []
     for words in arguments.variants:
-        rows.append({"variant": words, "epochs": arguments.epochs})
-        rows[-1] |= measure(variant_of(base, words), splits, arguments.epochs, arguments.precision)
+        rows.append({"variant": words, "exits": arguments.exits, **time_given})
+        rows[-1] |= (measure_exits if arguments.exits else measure)(
+            variant_of(base, words), splits, arguments.precision
+        )
         print(rows[-1], flush=True)
     environment = describe_environment(seed=base.seed, device="cpu", why="benchmark")
     write_json(RECORD, {"environment": environment, "data": splits.name, "rows": rows})
