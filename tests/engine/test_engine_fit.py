@@ -229,12 +229,6 @@ def test_a_small_data_set_is_not_passed_over_more_often_than_allowed() -> None:
     assert history.rows[-1]["step"] == 9
 
 
-@pytest.mark.parametrize("data", [[1, 2], ("a", "b"), ([1.0], [0])])
-def test_data_of_another_form_are_refused(data: object) -> None:
-    with pytest.raises((InputError, TypeError)):
-        as_batches(data, batch_size=4)  # pyright: ignore[reportArgumentType]
-
-
 def test_a_batch_needs_rows() -> None:
     with pytest.raises(InputError, match="batch_size: expected a whole number >= 1, got 0"):
         as_batches(toy_data(), batch_size=0)

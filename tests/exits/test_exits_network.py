@@ -257,14 +257,3 @@ def test_threads_may_share_a_network() -> None:
             for one, other in zip(alone, pool.map(lambda x: net.predict(x, policy), parts), strict=True):
                 assert torch.equal(one.exit_index, other.exit_index)
                 assert torch.allclose(one.logits, other.logits, atol=1e-5)
-
-
-def test_slips_are_explained() -> None:
-    _, net, side = build("resnet")
-    x = torch.randn(2, 3, side, side)
-    with pytest.raises(InputError, match=r"thresholds: expected a list, one number per exit, got 0\.9"):
-        Confidence(0.9)  # pyright: ignore[reportArgumentType]
-    with pytest.raises((InputError, TypeError), match="policy"):
-        net.predict(x, [0.9, 0.9, 0.9])  # pyright: ignore[reportArgumentType]
-    with pytest.raises((InputError, TypeError), match="at"):
-        EarlyExit(net.backbone, [1], 5)  # pyright: ignore[reportArgumentType]

@@ -76,10 +76,15 @@ def summary(f: Findings) -> tuple[str, ...]:
 
 def tables(f: Findings) -> tuple[Table, ...]:
     """The comparison, and what every exit knows."""
+    return _comparison(f), _exits_table(f)
+
+
+def _networks(f: Findings) -> list[tuple[str, Tensor, float, float | None, float | None, int]]:
+    """Name, right answers [n], mean MACs, milliseconds at a batch and alone, parameters of what is compared."""
     m, t = f.measured, f.timing
     end_right = m.right_by_exit[-1]
     full_cost = float(f.test_outputs.costs[-1])
-    rows = [
+    return [
         ("plain", m.plain_right, float(m.plain_macs), t.plain_ms, t.single_plain_ms, f.parameters[0]),
         (
             "early exit",
@@ -99,7 +104,11 @@ def tables(f: Findings) -> tuple[Table, ...]:
             f.parameters[1],
         ),
     ]
-    comparison = Table(
+
+
+def _comparison(f: Findings) -> Table:
+    m, t = f.measured, f.timing
+    return Table(
         id="comparison",
         title="The two networks on the test images",
         columns=(
@@ -123,7 +132,7 @@ def tables(f: Findings) -> tuple[Table, ...]:
                 None if single is None else round(single, 2),
                 round(parameters / 1e6, 3),
             )
-            for name, right, macs, ms, single, parameters in rows
+            for name, right, macs, ms, single, parameters in _networks(f)
         ),
         note="Both networks have the same layers and were trained apart: "
         f"{_training(f.plain_history, f.plain_rows, 'the plain one')}, "
@@ -132,7 +141,6 @@ def tables(f: Findings) -> tuple[Table, ...]:
         "against the network's own end; the test images were looked at once. "
         "Times are medians in one run on one machine.",
     )
-    return comparison, _exits_table(f)
 
 
 def _training(history: History, images: int, network: str) -> str:
