@@ -1,0 +1,1 @@
+"""Feature maps: one file per family; `shoal.attention.registry` makes them by name."""

@@ -1,0 +1,148 @@
+"""A map fitted in closed form: exponentials at the centres of the data, mixed by least squares.
+
+    phi_q = exp(x·z − |z|²/2) W        phi_k = exp(y·z' − |z'|²/2)
+
+z are centres of calibration keys, z' of calibration queries, and W is the ridge least-squares solution of
+phi_q·phi_k = P, the calibration batch's attention matrix. Entries of W have any sign, so that denominators can come
+close to zero on inputs unlike the calibration. `fit` looks at calibration tokens that it kept aside; a head
+whose denominators come out small there gets a non-negative W instead: less accurate, and never negative.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from shoal.attention.features import Features
+from shoal.attention.maps.base import FeatureMap, Role
+from shoal.attention.maps.calibration import centres, draw, energies, in_blocks, pick
+
+_CENTRE_TOKENS = 4096  # drawn for the centres, nearly all by their energy
+_FIT_TOKENS = 4096  # drawn for the least squares, nearly all uniformly
+_STRETCH = 1.1  # centres are means, and too close to the middle
+_RIDGE = 1e-4  # of the mean diagonal
+_SMALLEST = 0.02  # of Σ |phi_q| phi_k: a smaller denominator on tokens kept aside makes a head non-negative
+_ROUNDS = 200  # of multiplicative updates
+
+
+class Landmark(FeatureMap):
+    """Data-aware features in closed form; see the module.
+
+    Fitted on a few thousand tokens in about a second a head. Robust to a change of scale or mean; where the covariance of
+    queries and keys is another than in the calibration batch, no better than the mean of the values.
+    """
+
+    name, signed, needs_fit = "landmark", True, True
+    per_head = (*FeatureMap.per_head, "query_centres", "key_centres", "mixing", "key_log_scale")
+
+    def __init__(self, dim: int, num_features: int, **options: object):
+        super().__init__(dim, num_features, **options)  # type: ignore[arg-type]
+        self.register_buffer("query_centres", torch.zeros(1, num_features, dim))  # z
+        self.register_buffer("key_centres", torch.zeros(1, num_features, dim))  # z'
+        self.register_buffer("mixing", torch.zeros(1, num_features, num_features))  # W
+        self.register_buffer("key_log_scale", torch.zeros(1, 1, num_features))  # makes key features unit size
+
+    def features(self, x: Tensor, role: Role, scale: float) -> Features:
+        """Queries: signed values and a factor per row. Keys: logs."""
+        if role == "key":
+            return Features(log=_exponents(x, self.key_centres.to(x.dtype)) - self.key_log_scale.to(x.dtype))
+        exponents = _exponents(x, self.query_centres.to(x.dtype))
+        top = exponents.amax(-1, keepdim=True)
+        return Features(value=(exponents - top).exp() @ self.mixing.to(x.dtype), row=top)
+
+    def _fit(self, q: Tensor, k: Tensor, v: Tensor | None, scale: float) -> None:
+        batch = _Calibration.of(self, q, k, scale)
+        self.query_centres = _STRETCH * centres(batch.key_sample, self.num_features, seed=self.seed)
+        self.key_centres = _STRETCH * centres(batch.query_sample, self.num_features, seed=self.seed + 1)
+        phi_q = (_exponents(batch.x, self.query_centres.double()) - batch.log_den).exp()  # (H, n, R)
+        log_k = _exponents(batch.y, self.key_centres.double())
+        log_size = 0.5 * (2 * (log_k + batch.key_offset)).logsumexp(1, keepdim=True)
+        phi_k = (log_k + batch.key_offset - log_size).exp()
+        self.key_log_scale = log_size.float()
+        aside = torch.arange(phi_q.shape[1]) % 5 == 0  # rows that W is not fitted to
+        mixing = _least_squares(phi_q[:, ~aside], batch.attention[:, ~aside], phi_k)
+        self.mixing = _made_safe(mixing, phi_q, batch.attention, phi_k, aside).float()
+
+
+@dataclass(frozen=True)
+class _Calibration:
+    """Tokens of a calibration batch in the map's coordinates, float64 where numbers are solved for.
+
+    Attributes:
+        query_sample, key_sample: (H, m, D), for the centres.
+        x, y: (H, n, D), for the least squares.
+        key_offset: log factor of each key, (H, n, 1).
+        log_den: logarithm of each row's sum over all keys, up to a constant of the head, (H, n, 1).
+        attention: rows exp(x·y + offset − log_den), (H, n, n).
+    """
+
+    query_sample: Tensor
+    key_sample: Tensor
+    x: Tensor
+    y: Tensor
+    key_offset: Tensor
+    log_den: Tensor
+    attention: Tensor
+
+    @classmethod
+    def of(cls, phi: FeatureMap, q: Tensor, k: Tensor, scale: float) -> "_Calibration":
+        x, _ = phi._coordinates(q, "query", scale)
+        y, offset = phi._coordinates(k, "key", scale)
+        offset = y.new_zeros(*y.shape[:3], 1) if offset is None else offset
+        x, y, offset = in_blocks(x, phi.groups, y, offset)
+        by_row, by_column = energies(x, y, offset)
+        samples = [
+            pick(rows, draw(energy, _CENTRE_TOKENS, energy_share=0.9, seed=phi.seed))
+            for rows, energy in ((x, by_row), (y, by_column))
+        ]
+        rows = pick(x, draw(by_row, _FIT_TOKENS, energy_share=0.2, seed=phi.seed + 1)).double()
+        chosen = draw(by_column, _FIT_TOKENS, energy_share=0.2, seed=phi.seed + 2)
+        keys, key_offset = pick(y, chosen).double(), pick(offset, chosen).double()
+        usual = draw(by_column, _FIT_TOKENS, energy_share=0.0, seed=phi.seed + 3)
+        log_den = (rows @ pick(y, usual).double().mT + pick(offset, usual).double().mT).logsumexp(-1, keepdim=True)
+        attention = (rows @ keys.mT + key_offset.mT - log_den).exp()
+        return cls(*samples, rows, keys, key_offset, log_den, attention)
+
+
+def _exponents(rows: Tensor, points: Tensor) -> Tensor:
+    """x·z − |z|²/2 for every point z, (..., n, R)."""
+    return rows @ points.mT - 0.5 * points.square().sum(-1)[..., None, :]
+
+
+def _least_squares(phi_q: Tensor, target: Tensor, phi_k: Tensor) -> Tensor:
+    """W of least ‖phi_q W phi_kᵀ − target‖², with a ridge on either side, (H, R, R)."""
+    n, m = phi_q.shape[1], phi_k.shape[1]
+    size = phi_q.square().mean(1, keepdim=True).sqrt().clamp_min(1e-300)  # (H, 1, R)
+    left = phi_q / size
+    correlation = left.mT @ target @ phi_k / (n * m)
+    solved = torch.linalg.solve(_ridged(left.mT @ left / n), correlation)
+    solved = torch.linalg.solve(_ridged(phi_k.mT @ phi_k / m), solved.mT).mT
+    return solved / size.mT
+
+
+def _non_negative(phi_q: Tensor, target: Tensor, phi_k: Tensor, start: Tensor) -> Tensor:
+    """The same with W ≥ 0, by multiplicative updates (Lee and Seung 2001)."""
+    gram_q, gram_k = phi_q.mT @ phi_q, phi_k.mT @ phi_k
+    correlation = phi_q.mT @ target @ phi_k
+    weights = start.clamp_min(0) + 1e-3 * start.abs().mean((1, 2), keepdim=True)
+    for _ in range(_ROUNDS):
+        weights = weights * (correlation / (gram_q @ weights @ gram_k).clamp_min(1e-300)).clamp(0, 10)
+    return weights
+
+
+def _made_safe(mixing: Tensor, phi_q: Tensor, attention: Tensor, phi_k: Tensor, aside: Tensor) -> Tensor:
+    """The signed solution, in heads where its denominators are well above zero on rows kept aside; else W ≥ 0."""
+    signed = phi_q[:, aside] @ mixing  # (H, n, R)
+    total = phi_k.sum(1)[..., None]  # (H, R, 1)
+    ratio = (signed @ total / (signed.abs() @ total))[..., 0]  # (H, n), 1 where nothing cancels
+    unsafe = ratio.amin(1) < _SMALLEST
+    if unsafe.any():
+        parts = (phi_q[unsafe][:, ~aside], attention[unsafe][:, ~aside], phi_k[unsafe], mixing[unsafe])
+        mixing = mixing.clone()
+        mixing[unsafe] = _non_negative(*parts)
+    return mixing
+
+
+def _ridged(gram: Tensor) -> Tensor:
+    level = gram.diagonal(dim1=-2, dim2=-1).mean(-1)[:, None, None]
+    return gram + _RIDGE * level * torch.eye(gram.shape[-1], dtype=gram.dtype, device=gram.device)

@@ -1,0 +1,181 @@
+"""Replace exact attention in an existing model, fit the maps on its own activations, and report the error of each layer.
+
+report = replace_attention(model, batch, feature_map="learned", window=128)
+print(report)                                     # encoder.layers.0.self_attn   0.041 [0.036, 0.047] …
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from shoal.attention.error import ErrorEstimate, estimate_error
+from shoal.attention.layer import LinearAttention, _is_causal_mask, _kept
+from shoal.errors import wrong
+
+
+@dataclass(frozen=True)
+class SwapReport:
+    """What `replace_attention` did.
+
+    Attributes:
+        errors: of every layer that was replaced, by its name; of its attention alone, on inputs of the original model.
+    """
+
+    errors: dict[str, ErrorEstimate]
+
+    def __str__(self) -> str:
+        width = max(map(len, self.errors), default=0)
+        return "\n".join(f"{name:{width}}  {error}" for name, error in self.errors.items())
+
+
+@dataclass
+class _Call:
+    """What a layer was called with in the calibration run, heads projected."""
+
+    q: Tensor
+    k: Tensor
+    v: Tensor
+    is_causal: bool
+    key_mask: Tensor | None
+
+
+def replace_attention(
+    model: nn.Module,
+    *inputs: Any,
+    feature_map: str = "learned",
+    num_features: int = 256,
+    window: int | None = None,
+    guard: bool = False,
+    seed: int = 0,
+    **fit_options: Any,
+) -> SwapReport:
+    """Put a fitted `LinearAttention` in the place of every `nn.MultiheadAttention` of a model.
+
+    The model is run once on the calibration inputs. Each layer's map is fitted on the first half of the batch, or of the
+    positions where the batch is a single sequence, and its error is estimated on the other half. Weights stay as they
+    are; dropout of attention weights has no counterpart and is left out.
+
+    Args:
+        model: changed in place.
+        inputs: what the model is called with for calibration; padding may be masked.
+        feature_map: name of the map.
+        num_features: of the map.
+        window: of `windowed_linear_attention`; None for `linear_attention`.
+        guard: see `linear_attention`.
+        seed: of the maps.
+        fit_options: passed to the map's `fit`, for example steps=300.
+
+    Returns:
+        The error of each layer.
+
+    Raises:
+        InputError: if the model has no such layer, or one that linear attention cannot stand for (other masks, own key
+            or value dimensions, bias_kv). The model is then left as it was.
+
+    Example:
+        >>> layer = nn.TransformerEncoderLayer(32, 2, batch_first=True)
+        >>> model = nn.TransformerEncoder(layer, 2, enable_nested_tensor=False).eval()
+        >>> report = replace_attention(model, torch.randn(2, 64, 32), feature_map="positive")
+        >>> list(report.errors)
+        ['layers.0.self_attn', 'layers.1.self_attn']
+    """
+    found = {name: module for name, module in model.named_modules() if isinstance(module, nn.MultiheadAttention)}
+    if not found:
+        raise wrong("model", expected="at least one nn.MultiheadAttention", got="none")
+    for name, module in found.items():
+        _check_layer(name, module)
+    calls = _record(model, found, inputs)
+    layers: dict[str, LinearAttention] = {}
+    errors: dict[str, ErrorEstimate] = {}
+    for name, module in found.items():
+        if name not in calls:
+            raise wrong(name, expected="a layer that the calibration run uses", got="one that it passes by")
+        layers[name] = _layer_like(module, feature_map, num_features, window, guard, seed)
+        errors[name] = _fit_and_measure(layers[name], calls[name], fit_options)
+    for name, layer in layers.items():
+        parent, _, last = name.rpartition(".")
+        setattr(model.get_submodule(parent), last, layer)
+    return SwapReport(errors)
+
+
+def _check_layer(name: str, module: nn.MultiheadAttention) -> None:
+    if not module._qkv_same_embed_dim or module.bias_k is not None or module.add_zero_attn:
+        raise wrong(name, expected="queries, keys and values of one dimension, no bias_kv, no zero_attn", got=module)
+
+
+def _record(model: nn.Module, found: dict[str, nn.MultiheadAttention], inputs: tuple[Any, ...]) -> dict[str, _Call]:
+    """Run the model once, in evaluation mode and without its fused path, and keep what every layer is called with."""
+    calls: dict[str, _Call] = {}
+    fused, training = torch.backends.mha.get_fastpath_enabled(), model.training
+    hooks = [
+        module.register_forward_pre_hook(lambda m, a, kw, name=name: _keep(calls, name, m, a, kw), with_kwargs=True)
+        for name, module in found.items()
+    ]
+    try:
+        torch.backends.mha.set_fastpath_enabled(False)
+        model.eval()
+        with torch.no_grad():
+            model(*inputs)
+    finally:
+        torch.backends.mha.set_fastpath_enabled(fused)
+        model.train(training)
+        for hook in hooks:
+            hook.remove()
+    return calls
+
+
+def _keep(calls: dict[str, _Call], name: str, module: nn.MultiheadAttention, args: tuple, kwargs: dict) -> None:
+    names = ("query", "key", "value", "key_padding_mask", "need_weights", "attn_mask")
+    given = dict(zip(names, args, strict=False)) | kwargs
+    rows = [given[key] for key in ("query", "key", "value")]
+    rows = [x[None] if x.ndim == 2 else x if module.batch_first else x.transpose(0, 1) for x in rows]
+    layer = _layer_like(module, "elu", 1, None, False, 0)  # projects as the replacement will
+    causal = bool(given.get("is_causal", False)) or _is_causal_mask(given.get("attn_mask"))
+    keep = _kept(given.get("key_padding_mask"), given["query"].ndim == 2)
+    calls[name] = _Call(*layer.project(*rows), causal, keep)
+
+
+def _layer_like(
+    module: nn.MultiheadAttention, feature_map: str, num_features: int, window: int | None, guard: bool, seed: int
+) -> LinearAttention:
+    """A linear layer with the same weights."""
+    layer = LinearAttention(
+        module.embed_dim,
+        module.num_heads,
+        feature_map=feature_map,
+        num_features=num_features,
+        bias=module.in_proj_bias is not None,
+        batch_first=module.batch_first,
+        window=window,
+        guard=guard,
+        seed=seed,
+        device=module.out_proj.weight.device,
+        dtype=module.out_proj.weight.dtype,
+    )
+    layer.load_state_dict(module.state_dict(), strict=False)
+    return layer.train(module.training)
+
+
+def _fit_and_measure(layer: LinearAttention, call: _Call, options: dict[str, Any]) -> ErrorEstimate:
+    """Fit on one half, estimate on the other."""
+    batch, length = call.q.shape[0], call.q.shape[2]
+    by_batch = batch > 1
+    first = slice(0, batch // 2), slice(None), slice(0, length if by_batch else length // 2)
+    second = slice(batch // 2 if by_batch else 0, batch)
+    phi = layer.feature_map
+    if phi.needs_fit or phi.exponential:
+        extra = {"window": layer.window, "is_causal": call.is_causal} if phi.name == "learned" else {}
+        phi.fit(call.q[first], call.k[first], call.v[first], **extra, **options)
+        phi.to(call.q.device)
+    return estimate_error(
+        call.q[second],
+        call.k[second],
+        call.v[second],
+        phi,
+        is_causal=call.is_causal,
+        window=layer.window,
+        key_mask=None if call.key_mask is None else call.key_mask[second],
+        candidates=None if by_batch else torch.arange(length // 2, length),
+    )
