@@ -20,6 +20,7 @@ from shoal.attention.maps.base import FeatureMap
 from shoal.attention.preparing import as_problem, label_of, starting_sums
 from shoal.attention.problem import Problem
 from shoal.attention.state import AttentionState
+from shoal.attention.step import is_step, step
 from shoal.attention.values import values_seen
 from shoal.attention.weights import Sums
 from shoal.errors import wrong
@@ -63,7 +64,6 @@ def linear_attention(
 ) -> tuple[Tensor, AttentionState]: ...
 
 
-@torch.compiler.disable
 def linear_attention(
     q: Float[Tensor, "batch q_heads q_len dim"],
     k: Float[Tensor, "batch heads len dim"],
@@ -124,6 +124,25 @@ def linear_attention(
     if guard and (state is not None or return_state):
         raise wrong("guard", expected="a whole sequence", got="a state", fix="leave guard=False while streaming")
     problem = as_problem(q, k, v, feature_map, key_mask, scale)
+    if is_step(q, state, is_causal, key_mask) and (found := step(problem, state)) is not None:
+        out = found[0].reshape(*q.shape[:3], v.shape[3]).to(q.dtype)
+        return (out, found[1]) if return_state else out
+    return _attend(q, k, v, problem, is_causal, guard, state, return_state)
+
+
+@torch.compiler.disable  # loops whose steps depend on numbers are not for a compiler
+def _attend(
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    problem: Problem,
+    is_causal: bool,
+    guard: bool,
+    state: AttentionState | None,
+    return_state: bool,
+) -> Tensor | tuple[Tensor, AttentionState]:
+    """`linear_attention` on checked inputs."""
+    key_mask = problem.mask
     sums = starting_sums(problem, state)
     out, log_den = run_kernel(problem, is_causal, sums)
     bad = log_den == -torch.inf  # (P, G, N, 1)
@@ -157,7 +176,7 @@ def replace_rows(
             f"linear_attention: the denominator of {number} of {bad.numel()} rows was negative, vanished or overflowed; "
             "they got the mean of the values they see. Take a positive feature map, or more features",
             DenominatorWarning,
-            stacklevel=3,
+            stacklevel=4,
         )
     return out, counted.unflatten(0, problem.k.shape[:2])
 

@@ -25,8 +25,8 @@ def as_problem(
     )
 
 
-def starting_sums(problem: Problem, state: AttentionState | None) -> Sums:
-    """Copies of the state's sums, or empty ones."""
+def starting_sums(problem: Problem, state: AttentionState | None, *, copy: bool = True) -> Sums:
+    """The state's sums, or empty ones; without a copy they must not be changed in place."""
     batch, heads, _, m = problem.v.shape
     label, features, scales = label_of(problem)
     if state is None:
@@ -37,7 +37,8 @@ def starting_sums(problem: Problem, state: AttentionState | None) -> Sums:
         expected = f"{problem.dtype} on {problem.q.device}, as the inputs need"
         raise wrong("state", expected=expected, got=f"{state.sums.dtype} on {state.sums.device}", fix="state.to(...)")
     reference = state.log_scale.flatten(0, 1)[:, None] if scales else None
-    return Sums(state.sums.detach().flatten(0, 1).clone(), reference)
+    sums = state.sums.detach().flatten(0, 1)
+    return Sums(sums.clone() if copy else sums, reference)
 
 
 def label_of(problem: Problem) -> tuple[str, int, int]:

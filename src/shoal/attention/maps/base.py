@@ -49,6 +49,12 @@ class FeatureMap(nn.Module):
     feature_step: ClassVar[int] = 1  # num_features must be a multiple
     per_head: ClassVar[tuple[str, ...]] = ("query_mean", "key_mean", "query_basis", "key_basis")  # tensors (H, ...)
 
+    query_mean: Tensor  # (H, 1, D)
+    key_mean: Tensor
+    query_basis: Tensor  # (H, D, D)
+    key_basis: Tensor
+    heads_: Tensor
+
     def __init__(
         self,
         dim: int,

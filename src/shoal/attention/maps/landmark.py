@@ -4,11 +4,12 @@
 
 z are centres of calibration keys, z' of calibration queries, and W is the ridge least-squares solution of
 phi_q·phi_k = P, the calibration batch's attention matrix. Entries of W have any sign, so that denominators can come
-close to zero on inputs unlike the calibration. `fit` looks at calibration tokens that it kept aside; a head
-whose denominators come out small there gets a non-negative W instead: less accurate, and never negative.
+close to zero. `fit` therefore keeps calibration tokens aside; a head that does better on them with a non-negative W,
+whose denominators are never negative, gets that.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -21,7 +22,6 @@ _CENTRE_TOKENS = 4096  # drawn for the centres, nearly all by their energy
 _FIT_TOKENS = 4096  # drawn for the least squares, nearly all uniformly
 _STRETCH = 1.1  # centres are means, and too close to the middle
 _RIDGE = 1e-4  # of the mean diagonal
-_SMALLEST = 0.02  # of Σ |phi_q| phi_k: a smaller denominator on tokens kept aside makes a head non-negative
 _ROUNDS = 200  # of multiplicative updates
 
 
@@ -33,20 +33,27 @@ class Landmark(FeatureMap):
     """
 
     name, signed, needs_fit = "landmark", True, True
-    per_head = (*FeatureMap.per_head, "query_centres", "key_centres", "mixing", "key_log_scale")
+    per_head = (*FeatureMap.per_head, "query_centres", "key_centres", "mixing", "query_log_scale", "key_log_scale")
 
-    def __init__(self, dim: int, num_features: int, **options: object):
-        super().__init__(dim, num_features, **options)  # type: ignore[arg-type]
-        self.register_buffer("query_centres", torch.zeros(1, num_features, dim))  # z
-        self.register_buffer("key_centres", torch.zeros(1, num_features, dim))  # z'
-        self.register_buffer("mixing", torch.zeros(1, num_features, num_features))  # W
-        self.register_buffer("key_log_scale", torch.zeros(1, 1, num_features))  # makes key features unit size
+    query_centres: Tensor  # z, (H, R, D)
+    key_centres: Tensor  # z', (H, R, D)
+    mixing: Tensor  # W, (H, R, R)
+    query_log_scale: Tensor  # makes query features of unit size over the calibration batch, (H, 1, R)
+    key_log_scale: Tensor
+
+    def __init__(self, dim: int, num_features: int, **options: Any):
+        super().__init__(dim, num_features, **options)
+        self.register_buffer("query_centres", torch.zeros(1, num_features, dim))
+        self.register_buffer("key_centres", torch.zeros(1, num_features, dim))
+        self.register_buffer("mixing", torch.zeros(1, num_features, num_features))
+        self.register_buffer("query_log_scale", torch.zeros(1, 1, num_features))
+        self.register_buffer("key_log_scale", torch.zeros(1, 1, num_features))
 
     def features(self, x: Tensor, role: Role, scale: float) -> Features:
         """Queries: signed values and a factor per row. Keys: logs."""
         if role == "key":
             return Features(log=_exponents(x, self.key_centres.to(x.dtype)) - self.key_log_scale.to(x.dtype))
-        exponents = _exponents(x, self.query_centres.to(x.dtype))
+        exponents = _exponents(x, self.query_centres.to(x.dtype)) - self.query_log_scale.to(x.dtype)
         top = exponents.amax(-1, keepdim=True)
         return Features(value=(exponents - top).exp() @ self.mixing.to(x.dtype), row=top)
 
@@ -54,14 +61,14 @@ class Landmark(FeatureMap):
         batch = _Calibration.of(self, q, k, scale)
         self.query_centres = _STRETCH * centres(batch.key_sample, self.num_features, seed=self.seed)
         self.key_centres = _STRETCH * centres(batch.query_sample, self.num_features, seed=self.seed + 1)
-        phi_q = (_exponents(batch.x, self.query_centres.double()) - batch.log_den).exp()  # (H, n, R)
-        log_k = _exponents(batch.y, self.key_centres.double())
-        log_size = 0.5 * (2 * (log_k + batch.key_offset)).logsumexp(1, keepdim=True)
-        phi_k = (log_k + batch.key_offset - log_size).exp()
-        self.key_log_scale = log_size.float()
+        log_q = _exponents(batch.x, self.query_centres.double()) - batch.log_den  # (H, n, R)
+        log_k = _exponents(batch.y, self.key_centres.double()) + batch.key_offset
+        log_sizes = [0.5 * (2 * log).logsumexp(1, keepdim=True) for log in (log_q, log_k)]  # (H, 1, R) each
+        phi_q, phi_k = ((log - size).exp() for log, size in zip((log_q, log_k), log_sizes, strict=True))
+        self.query_log_scale, self.key_log_scale = (size.float() for size in log_sizes)
         aside = torch.arange(phi_q.shape[1]) % 5 == 0  # rows that W is not fitted to
         mixing = _least_squares(phi_q[:, ~aside], batch.attention[:, ~aside], phi_k)
-        self.mixing = _made_safe(mixing, phi_q, batch.attention, phi_k, aside).float()
+        self.mixing = _safer(mixing, phi_q, batch.attention, phi_k, aside).float()
 
 
 @dataclass(frozen=True)
@@ -111,13 +118,9 @@ def _exponents(rows: Tensor, points: Tensor) -> Tensor:
 
 def _least_squares(phi_q: Tensor, target: Tensor, phi_k: Tensor) -> Tensor:
     """W of least ‖phi_q W phi_kᵀ − target‖², with a ridge on either side, (H, R, R)."""
-    n, m = phi_q.shape[1], phi_k.shape[1]
-    size = phi_q.square().mean(1, keepdim=True).sqrt().clamp_min(1e-300)  # (H, 1, R)
-    left = phi_q / size
-    correlation = left.mT @ target @ phi_k / (n * m)
-    solved = torch.linalg.solve(_ridged(left.mT @ left / n), correlation)
-    solved = torch.linalg.solve(_ridged(phi_k.mT @ phi_k / m), solved.mT).mT
-    return solved / size.mT
+    correlation = phi_q.mT @ target @ phi_k
+    solved = torch.linalg.solve(_ridged(phi_q.mT @ phi_q), correlation)
+    return torch.linalg.solve(_ridged(phi_k.mT @ phi_k), solved.mT).mT
 
 
 def _non_negative(phi_q: Tensor, target: Tensor, phi_k: Tensor, start: Tensor) -> Tensor:
@@ -130,17 +133,18 @@ def _non_negative(phi_q: Tensor, target: Tensor, phi_k: Tensor, start: Tensor) -
     return weights
 
 
-def _made_safe(mixing: Tensor, phi_q: Tensor, attention: Tensor, phi_k: Tensor, aside: Tensor) -> Tensor:
-    """The signed solution, in heads where its denominators are well above zero on rows kept aside; else W ≥ 0."""
-    signed = phi_q[:, aside] @ mixing  # (H, n, R)
-    total = phi_k.sum(1)[..., None]  # (H, R, 1)
-    ratio = (signed @ total / (signed.abs() @ total))[..., 0]  # (H, n), 1 where nothing cancels
-    unsafe = ratio.amin(1) < _SMALLEST
-    if unsafe.any():
-        parts = (phi_q[unsafe][:, ~aside], attention[unsafe][:, ~aside], phi_k[unsafe], mixing[unsafe])
-        mixing = mixing.clone()
-        mixing[unsafe] = _non_negative(*parts)
-    return mixing
+def _safer(mixing: Tensor, phi_q: Tensor, attention: Tensor, phi_k: Tensor, aside: Tensor) -> Tensor:
+    """The signed solution, in heads where it is the better one on rows kept aside; else W ≥ 0."""
+    positive = _non_negative(phi_q[:, ~aside], attention[:, ~aside], phi_k, mixing)
+    rows, wanted = phi_q[:, aside], attention[:, aside]
+    errors = [_row_errors(rows @ weights @ phi_k.mT, wanted) for weights in (mixing, positive)]  # (H,) each
+    return torch.where((errors[0] <= errors[1])[:, None, None], mixing, positive)
+
+
+def _row_errors(kernel: Tensor, attention: Tensor) -> Tensor:
+    """Mean squared error of normalised rows, (H,); a negative or vanishing denominator counts as it will be felt."""
+    found, wanted = (x / x.sum(-1, keepdim=True) for x in (kernel, attention))
+    return (found - wanted).square().sum(-1).mean(-1).nan_to_num(torch.inf)
 
 
 def _ridged(gram: Tensor) -> Tensor:

@@ -7,6 +7,8 @@ Features are positive whatever is learned, so no denominator is ever negative. T
 memberships in cells of the key space; queries weigh the cells. Training is in `learning`.
 """
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -42,8 +44,10 @@ class Learned(FeatureMap):
     name, needs_fit = "learned", True
     per_head = (*FeatureMap.per_head, *_SHAPES)
 
-    def __init__(self, dim: int, num_features: int, **options: object):
-        super().__init__(dim, num_features, **options)  # type: ignore[arg-type]
+    window_: Tensor
+
+    def __init__(self, dim: int, num_features: int, **options: Any):
+        super().__init__(dim, num_features, **options)
         sizes = {"dim": dim, "features": num_features}
         for name, shape in _SHAPES.items():
             self.register_parameter(name, nn.Parameter(torch.zeros(1, *(sizes.get(s, s) for s in shape))))  # type: ignore[arg-type]

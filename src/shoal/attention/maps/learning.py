@@ -24,6 +24,7 @@ WARM_UP = 20  # steps
 CENTRE_TOKENS = 4096
 SHARPNESS = {False: 2.0, True: 1.0}  # of the first cells, without and with a window
 TINY = 1e-30
+ROOM = 60.0  # a query's features may exceed its largest exact weight by exp(60) while it learns
 
 
 def learn(
@@ -60,7 +61,7 @@ def learn(
             loss = batch.loss(phi, order.pop(), generator)
             gradients = torch.autograd.grad(loss, parameters)
             for parameter, gradient in zip(parameters, gradients, strict=True):
-                parameter.grad = gradient
+                parameter.grad = gradient.nan_to_num(0.0, 0.0, 0.0)  # a head without a finite loss stays as it is
             optimizer.step()
     for parameter in parameters:
         parameter.grad = None
@@ -126,8 +127,10 @@ class Batch:
         phi_q = phi.features(_rows(self.x[:, block], rows), "query", 1.0)
         phi_k = phi.features(self.y[:, block], "key", 1.0)
         assert phi_q.log is not None and phi_k.log is not None and phi_k.row is not None
-        left, right = (phi_q.log - top).exp(), (phi_k.log + phi_k.row + self.offset[:, block]).exp()
-        kernel = (left.bfloat16() @ right.bfloat16().mT).float()  # the precision that the step needs, in less time
+        log_k = phi_k.log + phi_k.row + self.offset[:, block]
+        most = log_k.detach().amax((1, 2), keepdim=True)
+        left, right = (phi_q.log + (most - top)).clamp_max(ROOM).exp(), (log_k - most).exp()
+        kernel = (left.bfloat16() @ right.bfloat16().mT).float()  # less time a step, the same error in the end
         kernel = self._as_used(kernel, exact, rows)
         found = kernel / (kernel.sum(-1, keepdim=True) + TINY)
         error = (found @ self.v[:, block] - out).square().sum(-1)  # (H, r)

@@ -26,6 +26,8 @@ from shoal.attention.maps.directions import draw_directions
 class RandomMap(FeatureMap):
     """A map with random directions, the same for every head; those of a pair of features are drawn once."""
 
+    directions: Tensor  # (F, D)
+
     def __init__(self, dim: int, num_features: int, **options: Any):
         super().__init__(dim, num_features, **options)
         self.register_buffer("directions", self._draw())
@@ -101,10 +103,13 @@ class Sderf(RandomMap):
     name, needs_fit = "sderf", True
     per_head = (*RandomMap.per_head, "axes", "a")
 
+    axes: Tensor  # (H, D, D), columns
+    a: Tensor  # (H, 1, D), <= 0
+
     def __init__(self, dim: int, num_features: int, **options: Any):
         super().__init__(dim, num_features, **options)
-        self.register_buffer("axes", torch.eye(dim)[None])  # (H, D, D), columns
-        self.register_buffer("a", torch.zeros(1, 1, dim))  # (H, 1, D), <= 0
+        self.register_buffer("axes", torch.eye(dim)[None])
+        self.register_buffer("a", torch.zeros(1, 1, dim))
 
     def _fit(self, q: Tensor, k: Tensor, v: Tensor | None, scale: float) -> None:
         values, axes = torch.linalg.eigh(self._moments(q, k, scale))  # (H, D), (H, D, D)

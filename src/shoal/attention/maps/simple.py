@@ -55,6 +55,7 @@ class Taylor(FeatureMap):
     """
 
     name, exponential = "taylor", False
+    pairs: Tensor  # (2, D (D + 1) / 2)
 
     def __init__(self, dim: int, num_features: int, **options: Any):
         super().__init__(dim, 1 + dim + dim * (dim + 1) // 2, **options)

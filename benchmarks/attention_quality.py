@@ -1,0 +1,157 @@
+"""How close feature maps come to exact attention: trained-like inputs, and a real encoder's heads. Part of `attention.py`.
+
+Every map is fitted on other tokens than it is tested on; errors are relative Frobenius errors of the output against exact
+attention in float64. With the guard, no output may be worse than 1.05 times mean(V)'s.
+"""
+
+import statistics
+import time
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from benchmarks.inputs import TrainedLike, isotropic
+from benchmarks.minilm import heads_on_text
+from shoal.attention import (
+    DenominatorWarning,
+    create_feature_map,
+    linear_attention,
+    softmax_attention_reference,
+    windowed_linear_attention,
+)
+from shoal.attention.maps.base import FeatureMap
+
+FEATURES, WINDOW = 256, 128
+ONLY = ()
+MAPS = ("trig", "positive", "hyperbolic", "oprf", "sderf", "landmark", "learned", "elu", "relu")
+Inputs = tuple[Tensor, Tensor, Tensor]
+
+
+def attend(phi: FeatureMap, inputs: Inputs, *, is_causal: bool, window: int | None, guard: bool = False) -> Tensor:
+    """Linear attention, with a window or without."""
+    options = {"feature_map": phi, "is_causal": is_causal, "guard": guard}
+    if window is None:
+        return linear_attention(*inputs, **options)
+    return windowed_linear_attention(*inputs, window=window, **options)
+
+
+def mean_of_values(v: Tensor, is_causal: bool) -> Tensor:
+    """What doing nothing gives."""
+    if not is_causal:
+        return v.mean(2, keepdim=True).expand_as(v)
+    return v.cumsum(2) / torch.arange(1, v.shape[2] + 1, dtype=v.dtype)[:, None]
+
+
+def per_head_errors(out: Tensor, exact: Tensor) -> Tensor:
+    """Relative Frobenius error of every head over all sequences, (H,)."""
+    flat = lambda x: x.double().transpose(0, 1).flatten(1)  # noqa: E731
+    return (flat(out) - flat(exact)).norm(dim=1) / flat(exact).norm(dim=1)
+
+
+def floor(inputs: Inputs, rank: int, is_causal: bool) -> Tensor:
+    """Error of the best approximation of the attention matrix by a rank, (H,) of the first sequence."""
+    q, k, v = (x[:1] for x in inputs)
+    eye = torch.eye(k.shape[2], dtype=q.dtype).expand(1, k.shape[1], -1, -1)
+    matrix = softmax_attention_reference(q, k, eye, is_causal=is_causal)
+    u, s, vh = torch.linalg.svd(matrix)
+    best = (u[..., :rank] * s[..., None, :rank]) @ vh[..., :rank, :]
+    return per_head_errors(best @ v, matrix @ v)
+
+
+def tried(
+    calibration: Inputs, test: Inputs, *, is_causal: bool, window: int | None, say: Callable[[str], None], **facts: Any
+) -> list[dict[str, Any]]:
+    """Rows of the record for every map on one kind of inputs, first those that are no map."""
+    exact = softmax_attention_reference(*test, is_causal=is_causal)
+    means = per_head_errors(mean_of_values(test[2], is_causal), exact)
+    base = {**facts, "is_causal": is_causal, "window": window, "features": FEATURES}
+    rows = [_row(base, "mean(V)", means), _row(base, "rank 256 (SVD)", floor(test, FEATURES, is_causal))]
+    for name in ONLY or MAPS:
+        if window is not None and name in ("elu", "relu"):
+            continue
+        phi = create_feature_map(name, calibration[0].shape[3], FEATURES)
+        began = time.perf_counter()
+        if phi.exponential:
+            phi.fit(*calibration, **({"window": window, "is_causal": is_causal} if name == "learned" else {}))
+        seconds = time.perf_counter() - began
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always", DenominatorWarning)
+            errors = per_head_errors(attend(phi, test, is_causal=is_causal, window=window), exact)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DenominatorWarning)
+            guarded = per_head_errors(attend(phi, test, is_causal=is_causal, window=window, guard=True), exact)
+        row = _row(base, name, errors)
+        row |= {
+            "guarded_median": float(guarded.median()),
+            "guarded_worst": float(guarded.max()),
+            "worst_against_mean": float((guarded / means).max()),
+            "fit_seconds_a_head": seconds / calibration[1].shape[1],
+            "replaced": [str(w.message) for w in caught],
+        }
+        rows.append(row)
+        say(f"{facts} window={window} {name}: median {row['median']:.3f}, worst {row['worst']:.3f}")
+    return rows
+
+
+def _row(base: dict[str, Any], name: str, errors: Tensor) -> dict[str, Any]:
+    values = sorted(errors.tolist())
+    return {**base, "map": name, "median": statistics.median(values), "worst": values[-1], "heads": len(values)}
+
+
+def trained_like(say: Callable[[str], None]) -> list[dict[str, Any]]:
+    """Three draws of bases and means as three heads, at two spreads of the logits."""
+    rows = []
+    for spread in (1.0, 0.65):
+        sources = [TrainedLike(spread=spread, seed=seed) for seed in range(3)]
+        draw = lambda sources=sources, **how: tuple(  # noqa: E731
+            torch.cat(parts, 1).float() for parts in zip(*(source.draw(**how) for source in sources), strict=True)
+        )
+        calibration = draw(n=512, sequences=96, seed=1000)
+        test = tuple(x.double() for x in draw(n=2048, sequences=4, seed=2000))
+        for is_causal, window in ((False, None), (True, WINDOW)):
+            facts = {"inputs": "trained-like", "spread": spread}
+            rows += tried(calibration, test, is_causal=is_causal, window=window, say=say, **facts)
+    return rows
+
+
+def real_heads(say: Callable[[str], None]) -> list[dict[str, Any]]:
+    """24 heads of MiniLM on text."""
+    calibration, test = heads_on_text()
+    test = tuple(x.double() for x in test)
+    rows = []
+    for window in (None, WINDOW):
+        rows += tried(calibration, test, is_causal=False, window=window, say=say, inputs="MiniLM")
+    return rows
+
+
+def strangers(say: Callable[[str], None]) -> list[dict[str, Any]]:
+    """Maps on inputs that they were not fitted to: does the guard hold?"""
+    calibration, test = heads_on_text()
+    calibration, test = (tuple(x[:48] for x in calibration), tuple(x[:4].double() for x in test))
+    q, k, v = test
+    unlike = {
+        "another head's": (q.roll(1, 1), k.roll(1, 1), v.roll(1, 1)),
+        "isotropic": tuple(x.expand(4, 24, -1, -1) for x in isotropic(512, dim=32, seed=0)),
+        "twice as long": (2 * q, 2 * k, v),
+        "half as long": (q / 2, k / 2, v),
+    }
+    rows = []
+    for name in ("positive", "sderf", "landmark"):
+        phi = create_feature_map(name, 32, FEATURES).fit(*calibration)
+        for kind, inputs in unlike.items():
+            for is_causal in (False, True):
+                exact = softmax_attention_reference(*inputs, is_causal=is_causal)
+                means = per_head_errors(mean_of_values(inputs[2], is_causal), exact)
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore", DenominatorWarning)
+                    outs = [attend(phi, inputs, is_causal=is_causal, window=None, guard=on) for on in (False, True)]
+                plain, guarded = (per_head_errors(out, exact) for out in outs)
+                row = {"inputs": kind, "map": name, "is_causal": is_causal}
+                row |= {"worst_against_mean": float((guarded / means).max())}
+                row |= {"unguarded_worst_against_mean": float((plain / means).max())}
+                rows.append(row)
+                say(str(row))
+    return rows

@@ -1,0 +1,172 @@
+"""How far linear attention is from exact attention, map by map, and what `estimate_error` says about it.
+
+Errors are ‖out − exact‖ / ‖exact‖ (Frobenius), per head, in exact attention of float64, on tokens that no map was fitted to.
+Every head has a distribution, tokens and directions of its own, so that heads are repetitions.
+"""
+
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from shoal.attention import (
+    DenominatorWarning,
+    FeatureMap,
+    create_feature_map,
+    estimate_error,
+    linear_attention,
+    softmax_attention_reference,
+    windowed_linear_attention,
+)
+from shoal.studies.attention_config import AttentionConfig
+from shoal.studies.attention_inputs import Kind, draw_inputs
+from shoal.studies.measured_rows import Row
+
+RANDOM = ("trig", "positive", "hyperbolic", "oprf", "sderf")
+FITTED = ("landmark", "learned")
+OWN_COUNT = ("elu", "relu", "taylor")
+Tokens = tuple[Tensor, Tensor, Tensor]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """One feature map on one kind of inputs.
+
+    Attributes:
+        kind: of the inputs.
+        map: its name.
+        features: asked for.
+        orthogonal: whether random directions are orthogonal in blocks.
+        window: of exact attention; 0 for none.
+    """
+
+    kind: Kind
+    map: str
+    features: int
+    orthogonal: bool = True
+    window: int = 0
+
+
+def tasks(config: AttentionConfig, kind: Kind) -> Iterator[Task]:
+    """What is measured on one kind of inputs: random maps, simple ones, fitted ones, and those with a window."""
+    most = max(config.features)
+    for count in (*config.features, 2 * most, 4 * most):
+        yield from (Task(kind=kind, map=name, features=count) for name in RANDOM)
+        yield Task(kind=kind, map="positive", features=count, orthogonal=False)
+    yield from (Task(kind=kind, map=name, features=config.dim) for name in OWN_COUNT)
+    for count in config.features:
+        yield from (Task(kind=kind, map=name, features=count) for name in FITTED)
+        if kind == "aniso":
+            yield Task(kind=kind, map="landmark", features=count, window=config.window)
+    if kind == "aniso":
+        yield Task(kind=kind, map="learned", features=most, window=config.window)
+
+
+class Inputs:
+    """Test tokens of one kind, their exact outputs, and calibration tokens of the same distributions.
+
+    Args:
+        config: resolved.
+        kind: of the inputs.
+    """
+
+    def __init__(self, config: AttentionConfig, kind: Kind):
+        self.config, self.kind = config, kind
+        self._maps: dict[tuple[str, int], FeatureMap] = {}
+
+    def draw(self, n: int, purpose: str) -> Tokens:
+        """Tokens of these distributions, float64."""
+        c = self.config
+        return draw_inputs(self.kind, n, heads=c.heads, dim=c.dim, seed=c.seed, purpose=purpose)
+
+    @cached_property
+    def test(self) -> Tokens:
+        """Tokens that errors are measured on, float32."""
+        q, k, v = self.draw(self.config.length, "test")
+        return q.float(), k.float(), v.float()
+
+    @cached_property
+    def calibration(self) -> Tokens:
+        """Tokens that maps are fitted to, float32."""
+        q, k, v = self.draw(self.config.calibration, "calibration")
+        return q.float(), k.float(), v.float()
+
+    @cached_property
+    def exact(self) -> Tensor:
+        """Exact outputs of the test tokens, float64."""
+        q, k, v = self.test
+        return softmax_attention_reference(q.double(), k.double(), v.double())
+
+    def errors(self, out: Tensor) -> Float[Tensor, "heads"]:
+        """Relative error of an output, per head."""
+        size = lambda x: x.double().square().sum((0, 2, 3)).sqrt()  # noqa: E731
+        return size(out.double() - self.exact) / size(self.exact)
+
+    def maps(self, task: Task) -> list[FeatureMap]:
+        """The map of a task for every head: random ones with directions of their own, the others fitted together."""
+        c, heads = self.config, range(self.config.heads)
+        if task.map not in FITTED:
+            made = [
+                create_feature_map(task.map, c.dim, task.features, orthogonal=task.orthogonal, seed=c.seed + h)
+                for h in heads
+            ]
+            return [phi.fit(*_heads(self.calibration, h)) if phi.needs_fit else phi for h, phi in enumerate(made)]
+        key = (task.map, task.features)
+        if task.map == "learned" or key not in self._maps:  # a landmark map is the same with a window
+            phi = create_feature_map(task.map, c.dim, task.features, seed=c.seed)
+            options = {"steps": c.steps, "window": task.window or None} if task.map == "learned" else {}
+            self._maps[key] = phi.fit(*self.calibration, **options)
+        return [self._maps[key].of_heads(slice(h, h + 1)) for h in heads]
+
+
+def baseline(inputs: Inputs) -> Row:
+    """The error of returning the mean of the values for every query."""
+    return {"errors": inputs.errors(inputs.test[2].mean(2, keepdim=True)).tolist()}
+
+
+def floor(inputs: Inputs, ranks: list[int]) -> Row:
+    """The error of the best rank-m approximation of the attention matrix (Eckart and Young), rank by rank.
+
+    No feature map of m features can have a better matrix, whatever it knows.
+    """
+    q, k, v = (x.double() for x in inputs.test)
+    errors = []
+    for head in range(q.shape[1]):
+        logits = q[0, head] @ k[0, head].mT * q.shape[-1] ** -0.5
+        left, values, right = torch.linalg.svd(logits.softmax(-1))
+        parts = right @ v[0, head]  # (N, M)
+        exact = inputs.exact[0, head]
+        outs = [left[:, :m] @ (values[:m, None] * parts[:m]) for m in ranks]
+        errors.append([float((out - exact).norm() / exact.norm()) for out in outs])
+    return {"ranks": ranks, "errors": [list(column) for column in zip(*errors, strict=True)]}
+
+
+def measure_task(inputs: Inputs, task: Task) -> Row:
+    """True and estimated error of a map, per head, and how many rows had no usable denominator."""
+    errors, estimates, replaced = [], [], 0
+    window = task.window or None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DenominatorWarning)  # counted instead
+        maps = inputs.maps(task)
+        for head, phi in enumerate(maps):
+            q, k, v = _heads(inputs.test, head)
+            if window:
+                out = windowed_linear_attention(q, k, v, feature_map=phi, window=window)
+            else:
+                out, state = linear_attention(q, k, v, feature_map=phi, return_state=True)
+                replaced += int(state.replaced.sum())
+            exact = inputs.exact[:, head : head + 1]
+            errors.append(float((out.double() - exact).norm() / exact.norm()))
+            found = estimate_error(q, k, v, phi, window=window, seed=inputs.config.seed + head)
+            estimates.append([found.value, found.low, found.high])
+    share = replaced / (inputs.test[0].shape[2] * len(maps))
+    return {"errors": errors, "estimates": estimates, "replaced": share, "used": maps[0].num_features}
+
+
+def _heads(tokens: Tokens, head: int) -> Tokens:
+    q, k, v = (x[:, head : head + 1] for x in tokens)
+    return q, k, v

@@ -1,0 +1,55 @@
+"""What a run is known by: its settings as plain values, a digest of them, and the command that makes it again."""
+
+import hashlib
+import json
+import shlex
+from collections.abc import Collection, Sequence
+from dataclasses import asdict, fields
+from typing import Any
+
+
+def plain_settings(config: Any) -> dict[str, Any]:
+    """The fields of a settings dataclass as TOML and JSON can hold them."""
+    return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(config).items()}
+
+
+def short_digest(identity: dict[str, Any]) -> str:
+    """Six letters that tell runs of different settings or data apart.
+
+    Example:
+        >>> short_digest({"seed": 0}) != short_digest({"seed": 1})
+        True
+    """
+    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:6]
+
+
+def repeating_command(
+    study: str, config: Any, usual: Any, *, given: Sequence[str] = (), left_out: Collection[str] = ()
+) -> str:
+    """The command that repeats a run: every setting that is not the budget's own, and always the seed.
+
+    Args:
+        study: name of the study.
+        config: its settings, resolved.
+        usual: those of the same budget when nothing else is said, resolved.
+        given: words that come first.
+        left_out: fields that `given` tells already, or that the result does not depend on.
+
+    Example:
+        >>> from shoal.studies.attention_config import AttentionConfig, resolve
+        >>> usual = resolve(AttentionConfig())
+        >>> repeating_command("attention", resolve(AttentionConfig(features=(16, 64))), usual)
+        'shoal study attention --budget default --seed 0 --features 16 --features 64'
+    """
+    words = ["shoal", "study", study, "--budget", config.budget, *given]
+    for field in fields(config):
+        value = getattr(config, field.name)
+        if field.name in ("budget", *left_out) or (value == getattr(usual, field.name) and field.name != "seed"):
+            continue
+        flag = f"--{field.name.replace('_', '-')}"
+        if isinstance(value, bool):
+            words.append(flag if value else f"--no-{flag[2:]}")
+            continue
+        for item in value if isinstance(value, tuple) else (value,):
+            words += [flag, str(item)]
+    return shlex.join(words)
