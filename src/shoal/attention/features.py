@@ -68,11 +68,10 @@ def scaled_(value: Tensor | None, exponent: Tensor | None) -> Tensor:
 
 
 def plus_(exponent: Tensor, other: Tensor, sign: int = 1) -> Tensor:
-    """Exponent ± other, in the memory of `exponent` where nothing is recorded for a gradient."""
-    if (
-        exponent.requires_grad
-        or other.requires_grad
-        or exponent.shape != torch.broadcast_shapes(exponent.shape, other.shape)
-    ):
+    """exponent ± other, in the memory of `exponent` where nothing is recorded for a gradient.
+
+    `other` is broadcast to the shape of `exponent`, never the other way round.
+    """
+    if exponent.requires_grad or other.requires_grad:
         return torch.add(exponent, other, alpha=sign)
     return exponent.add_(other, alpha=sign)

@@ -118,9 +118,9 @@ def _exponents(rows: Tensor, points: Tensor) -> Tensor:
 
 def _least_squares(phi_q: Tensor, target: Tensor, phi_k: Tensor) -> Tensor:
     """W of least ‖phi_q W phi_kᵀ − target‖², with a ridge on either side, (H, R, R)."""
-    correlation = phi_q.mT @ target @ phi_k
-    solved = torch.linalg.solve(_ridged(phi_q.mT @ phi_q), correlation)
-    return torch.linalg.solve(_ridged(phi_k.mT @ phi_k), solved.mT).mT
+    left, right = (torch.linalg.cholesky(_ridged(phi.mT @ phi)) for phi in (phi_q, phi_k))
+    solved = torch.cholesky_solve(phi_q.mT @ target @ phi_k, left)
+    return torch.cholesky_solve(solved.mT, right).mT
 
 
 def _non_negative(phi_q: Tensor, target: Tensor, phi_k: Tensor, start: Tensor) -> Tensor:
