@@ -1,0 +1,1 @@
+"""Measurements against torch and peers; `make bench` runs those of attention."""

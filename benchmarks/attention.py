@@ -70,7 +70,7 @@ def environment() -> dict[str, Any]:
 
 def main() -> None:
     """Run the parts that were asked for."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("part", nargs="?", choices=("speed", "quality", "all", "tables"), default="all")
     parser.add_argument("--lengths", nargs="+", type=int, default=list(attention_speed.TURNS))
     words = parser.parse_args()

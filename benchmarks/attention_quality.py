@@ -1,7 +1,7 @@
-"""How close feature maps come to exact attention: trained-like inputs, and a real encoder's heads. Part of `attention.py`.
+"""How close maps come to exact attention, on trained-like inputs and a real encoder's heads; for `attention.py`.
 
-Every map is fitted on other tokens than it is tested on; errors are relative Frobenius errors of the output against exact
-attention in float64. With the guard, no output may be worse than 1.05 times mean(V)'s.
+Every map is fitted on other tokens than it is tested on; errors are relative Frobenius errors of the output against
+exact attention in float64. With the guard, no output may be worse than 1.05 times mean(V)'s.
 """
 
 import statistics
@@ -32,10 +32,22 @@ Inputs = tuple[Tensor, Tensor, Tensor]
 
 def attend(phi: FeatureMap, inputs: Inputs, *, is_causal: bool, window: int | None, guard: bool = False) -> Tensor:
     """Linear attention, with a window or without."""
-    options = {"feature_map": phi, "is_causal": is_causal, "guard": guard}
     if window is None:
-        return linear_attention(*inputs, **options)
-    return windowed_linear_attention(*inputs, window=window, **options)
+        return linear_attention(*inputs, feature_map=phi, is_causal=is_causal, guard=guard)
+    return windowed_linear_attention(*inputs, feature_map=phi, window=window, is_causal=is_causal, guard=guard)
+
+
+def in_float64(inputs: Inputs) -> Inputs:
+    """The same numbers."""
+    q, k, v = inputs
+    return q.double(), k.double(), v.double()
+
+
+def side_by_side(sources: list[TrainedLike], n: int, sequences: int, seed: int) -> Inputs:
+    """New tokens of several sources as the heads of one input, float32."""
+    drawn = [source.draw(n, sequences=sequences, seed=seed) for source in sources]
+    q, k, v = (torch.cat(parts, 1).float() for parts in zip(*drawn, strict=True))
+    return q, k, v
 
 
 def mean_of_values(v: Tensor, is_causal: bool) -> Tensor:
@@ -107,11 +119,8 @@ def trained_like(say: Callable[[str], None]) -> list[dict[str, Any]]:
     rows = []
     for spread in (1.0, 0.65):
         sources = [TrainedLike(spread=spread, seed=seed) for seed in range(3)]
-        draw = lambda sources=sources, **how: tuple(  # noqa: E731
-            torch.cat(parts, 1).float() for parts in zip(*(source.draw(**how) for source in sources), strict=True)
-        )
-        calibration = draw(n=512, sequences=96, seed=1000)
-        test = tuple(x.double() for x in draw(n=2048, sequences=4, seed=2000))
+        calibration = side_by_side(sources, 512, 96, seed=1000)
+        test = in_float64(side_by_side(sources, 2048, 4, seed=2000))
         for is_causal, window in ((False, None), (True, WINDOW)):
             facts = {"inputs": "trained-like", "spread": spread}
             rows += tried(calibration, test, is_causal=is_causal, window=window, say=say, **facts)
@@ -121,7 +130,7 @@ def trained_like(say: Callable[[str], None]) -> list[dict[str, Any]]:
 def real_heads(say: Callable[[str], None]) -> list[dict[str, Any]]:
     """24 heads of MiniLM on text."""
     calibration, test = heads_on_text()
-    test = tuple(x.double() for x in test)
+    test = in_float64(test)
     rows = []
     for window in (None, WINDOW):
         rows += tried(calibration, test, is_causal=False, window=window, say=say, inputs="MiniLM")

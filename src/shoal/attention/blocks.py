@@ -12,7 +12,7 @@ _MOST_WEIGHTS = 4096  # pairs · blocks · features: the sums of a segment shoul
 
 
 class Workspace:
-    """Tensors by name, used again as long as their shape stays: new memory at every step would cost more than the sums."""
+    """Tensors by name, used again while their shape stays: new memory at every step would cost more than the sums."""
 
     def __init__(self, like: Tensor):
         self.like = like
@@ -74,7 +74,19 @@ def attend(
 def attended(
     row_weights: Tensor, weights: Tensor, values: Tensor, errors: Tensor, suffix: Tensor, groups: int
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Gradients by the weights of a segment's keys (P, n, R), by [v, 1] (P, n, M + 1), and the suffix sums before it."""
+    """The backward pass of a segment's keys; arguments as in `attend`, and two of the backward pass.
+
+    Args:
+        row_weights: (P, G·n, R).
+        weights: (P, n, R).
+        values: (P, n, M + 1).
+        errors: [g, δ] of the rows, (P, G·n, M + 1); see `shoal.attention.causal`.
+        suffix: sums of w_q [g, δ]ᵀ over all rows after the segment, (P, R, M + 1).
+        groups: G.
+
+    Returns:
+        Gradients by the weights (P, n, R) and by [v, 1] (P, n, M + 1), and the suffix sums with the segment taken in.
+    """
     pairs, length, _ = weights.shape
     blocks = count_blocks(length)
     w_q, e = in_blocks(row_weights, groups, blocks), in_blocks(errors, groups, blocks)

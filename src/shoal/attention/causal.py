@@ -8,14 +8,14 @@ S = Σ w_k [v, 1]ᵀ, those of the block itself through the masked product of we
 All blocks of a segment are multiplied at once; their sums S follow by a cumulative sum.
 
 **Strictly causal, to the bit.** The reference that keeps weights in range (`shoal.attention.weights`) may depend on the
-past only. A segment is computed against the reference of its first row; where a key further in exceeds that by more than
-exp(ROOM), the rows before it are kept, the rest is thrown away, the reference moves, and the loop goes on from that key.
-The rows that are kept were computed with the same shapes and the same numbers as if that key had been small.
+past only. A segment is computed against the reference of its first row. Where a key further in exceeds that by more
+than exp(ROOM), the rows before it are kept, the rest is thrown away, the reference moves, and the loop goes on from
+that key. The rows that are kept were computed with the same shapes and numbers as if that key had been small.
 
 **Backward.** With P_ij the normalised weights, g the gradient by the output and g_L that by the log denominator,
-the gradient by P_ij is e_ij = g_i·v_j + g_L,i − g_i·out_i: the product of [g, δ]_i and [v, 1]_j. A first loop goes through the
-prefixes again, for the queries; a second one runs backwards with suffix sums of w_q [g, δ]ᵀ, for keys and values.
-Memory is that of the inputs and outputs.
+the gradient by P_ij is e_ij = g_i·v_j + δ_i with δ_i = g_L,i − g_i·out_i: the product of [g, δ]_i and [v, 1]_j.
+A first loop goes through the prefixes again, for the queries; a second one runs backwards with suffix sums of
+w_q [g, δ]ᵀ, for keys and values. Memory is that of the inputs and outputs.
 """
 
 from dataclasses import dataclass
@@ -86,9 +86,11 @@ def weigh_segment(keys: Features, sums: Sums, mask: Tensor | None) -> tuple[Tens
     first = first_exponent(keys, mask)
     if first is None:
         return weigh_keys(keys, None, mask), None
+    assert sums.reference is not None
     if bool((first - sums.reference > ROOM).any()):  # the first row is no future: the reference can follow at once
         sums.raise_to(first)
     exponent = exponent_of_keys(keys, sums.reference, mask)
+    assert exponent is not None
     jump = None
     if bool(exponent.amax() > ROOM):
         jump = int((exponent > ROOM).any(2).any(0).int().argmax())  # of the (n,) keys, the first in any head
@@ -102,7 +104,8 @@ def write_rows(problem: Problem, total: Tensor, shift: Tensor | None, out: Tenso
         problem: says how small a denominator may be.
         total: numerators and, last, denominators (P, G, n, M + 1), of weights divided by exp(shift).
         shift: (P, G, n, 1); None stands for 0.
-        out, log_den: where the rows go.
+        out: where the outputs go, (P, G, n, M).
+        log_den: where the log denominators go, (P, G, n, 1).
     """
     numerators, den = total.split((total.shape[-1] - 1, 1), -1)
     torch.div(numerators, den, out=out)
@@ -114,7 +117,7 @@ def write_rows(problem: Problem, total: Tensor, shift: Tensor | None, out: Tenso
 
 
 def clean(out: Tensor, log_den: Tensor) -> None:
-    """Bring rows whose denominator was negative (log NaN), vanished or overflowed to the output 0 and −inf, in place."""
+    """Give rows whose denominator was negative (log NaN), vanished or overflowed the output 0 and −inf, in place."""
     if not bool(torch.isfinite(log_den.sum())):
         bad = ~torch.isfinite(log_den)
         out.masked_fill_(bad, 0.0)
@@ -141,6 +144,7 @@ def causal_backward(
     later = segments[-1].reference if segments else None
     for segment in reversed(segments):
         if segment.reference is not later and segment.reference is not None:
+            assert later is not None
             suffix = suffix * (segment.reference - later).exp().mT  # references only grow: this shrinks
             later = segment.reference
         suffix = steps.suffix(segment, suffix)
@@ -171,9 +175,9 @@ class Steps:
             errors, problem.values(start, stop, self.room), weights, sums.sums.mT, self.groups, self.room
         )
         by_weights = found.flatten(1, 2)  # (P, G·n, R)
-        gradients = back(*gradients_by_parts(queries, exponent, row_weights, by_weights))
-        self.own.q[:, :, start:stop] = gradients[0].flatten(0, 1).unflatten(1, (self.groups, -1))
-        self.own.accumulate(gradients[1:])
+        by_rows, by_parameters = back(*gradients_by_parts(queries, exponent, row_weights, by_weights))
+        self.own.q[:, :, start:stop] = by_rows.flatten(0, 1).unflatten(1, (self.groups, -1))
+        self.own.accumulate(by_parameters)
         sums.sums = after.mT
 
     def suffix(self, segment: Segment, suffix: Tensor) -> Tensor:
@@ -194,7 +198,7 @@ class Steps:
         if mask is not None:
             by_weights = by_weights.masked_fill(~mask, 0.0)
             self.own.v[:, start:stop].masked_fill_(~mask, 0.0)
-        gradients = back(*gradients_by_parts(keys, exponent, weights, by_weights))
-        self.own.k[:, start:stop] = gradients[0].flatten(0, 1)
-        self.own.accumulate(gradients[1:])
+        by_rows, by_parameters = back(*gradients_by_parts(keys, exponent, weights, by_weights))
+        self.own.k[:, start:stop] = by_rows.flatten(0, 1)
+        self.own.accumulate(by_parameters)
         return suffix

@@ -97,18 +97,22 @@ def choose_feature_map(
     """Find the cheapest map and number of features whose error on these inputs is at most `target_error`.
 
     Candidates are tried by their arithmetic; those that cost as much as exact attention are not. Maps that need it are
-    fitted on the first half of the positions, and every error is estimated on rows of the second half. A candidate meets
-    the target when the upper end of its error's interval does.
+    fitted on the first half of the positions, and every error is estimated on rows of the second half. A candidate
+    meets the target when the upper end of its error's interval does.
 
     Args:
-        q, k, v: as in `linear_attention`, with as many queries as keys; at least 64 positions.
+        q: queries, as in `linear_attention`; as many as keys, at least 64.
+        k: keys.
+        v: values.
         target_error: relative Frobenius error of the output, > 0.
-        is_causal, scale, enable_gqa: as in `linear_attention`.
+        is_causal: as in `linear_attention`.
         window: of `windowed_linear_attention`; None for `linear_attention`.
         names: maps to try; all unless given. `learned` takes seconds per head and number of features to fit, and comes
             after the others.
         counts: numbers of features to try.
         confidence: of the intervals.
+        scale: as in `linear_attention`.
+        enable_gqa: as in `linear_attention`.
         seed: of maps and samples.
         told: called with a sentence before every candidate.
 
@@ -125,14 +129,8 @@ def choose_feature_map(
         ('positive', False)
     """
     check_inputs(q, k, v, key_mask=None, scale=scale, enable_gqa=enable_gqa, is_causal=is_causal)
+    _check_wishes(q.shape[2], k.shape[2], target_error, names)
     length = k.shape[2]
-    if q.shape[2] != length or length < 64:
-        raise wrong("q and k", expected="as many queries as keys, at least 64", got=f"{q.shape[2]} and {length}")
-    if not target_error > 0:
-        raise wrong("target_error", expected="a number > 0, 0.1 for 10 %", got=target_error)
-    for name in names or ():
-        if name not in list_feature_maps():
-            raise unknown_name("feature map", name, list_feature_maps())
     exact = length * (q.shape[3] + v.shape[3]) / (2 if is_causal else 1)
     maps = [create_feature_map(name, q.shape[3], count, seed=seed) for name, count in _wanted(names, counts, window)]
     maps.sort(key=lambda phi: (phi.name == SLOWEST_TO_FIT, macs_per_token(phi, v.shape[3], window)))
@@ -169,6 +167,16 @@ def choose_feature_map(
         if tried[-1].meets:
             return FeatureMapChoice(phi, target_error, tuple(tried))
     return FeatureMapChoice(None, target_error, tuple(tried))
+
+
+def _check_wishes(queries: int, keys: int, target_error: float, names: Sequence[str] | None) -> None:
+    if queries != keys or keys < 64:
+        raise wrong("q and k", expected="as many queries as keys, at least 64", got=f"{queries} and {keys}")
+    if not target_error > 0:
+        raise wrong("target_error", expected="a number > 0, 0.1 for 10 %", got=target_error)
+    for name in names or ():
+        if name not in list_feature_maps():
+            raise unknown_name("feature map", name, list_feature_maps())
 
 
 def _wanted(names: Sequence[str] | None, counts: Sequence[int], window: int | None) -> list[tuple[str, int]]:

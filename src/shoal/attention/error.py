@@ -19,7 +19,7 @@ from shoal.attention.sampling import draw_rows, ratio_interval
 from shoal.attention.windowed import check_window
 from shoal.errors import wrong
 
-ROWS = 128  # positions that are looked at
+ROWS = 96  # positions that are looked at
 
 
 @dataclass(frozen=True)
@@ -65,29 +65,35 @@ def estimate_error(
 ) -> ErrorEstimate:
     """Estimate ‖out − exact‖_F / ‖exact‖_F of linear attention on these inputs, over the whole batch and all heads.
 
-    Exact rows are made in float32, or float64 for float64 inputs. Rows whose denominator fails count with the mean of values
-    that replaces them, as in `linear_attention`.
+    Exact rows are made in float32, or float64 for float64 inputs. Rows whose denominator fails count with the mean of
+    values that replaces them, as in `linear_attention`.
 
     Args:
-        q, k, v: as in `linear_attention`.
+        q: queries, as in `linear_attention`.
+        k: keys.
+        v: values.
         feature_map: whose error is asked for.
         is_causal: as in `linear_attention`.
         confidence: of the interval, in (0, 1).
         window: of `windowed_linear_attention`, whose error is then estimated; None for `linear_attention`.
-        key_mask, scale, enable_gqa: as in `linear_attention`. Masked positions are not looked at as queries either
-            where there are as many queries as keys.
+        key_mask: as in `linear_attention`. Masked positions are not looked at as queries either where there are as many
+            queries as keys.
+        scale: as in `linear_attention`.
+        enable_gqa: as in `linear_attention`.
         rows: positions to look at, >= 8; more rows, a narrower interval, more time.
-        candidates: positions that may be looked at, ascending, for example those that a map was not fitted on; all unless
-            given.
+        candidates: positions that may be looked at, ascending, for example those that a map was not fitted on; all
+            unless given.
         seed: of the sample.
 
     Returns:
         The estimate and its interval.
 
     Raises:
-        InputError: as `linear_attention`; if the confidence or the number of rows is out of range; if nothing is visible.
+        InputError: as `linear_attention`; if the confidence or the number of rows is out of range; if no key is visible
+            or all values are 0.
 
     Example:
+        >>> from shoal.attention import create_feature_map
         >>> q, k, v = torch.randn(3, 1, 4, 512, 16).unbind()
         >>> found = estimate_error(q / 8, k / 8, v, create_feature_map("positive", dim=16))
         >>> found.low <= found.value <= found.high < 0.5

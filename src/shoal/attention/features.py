@@ -39,7 +39,7 @@ class Features:
 
     @property
     def exponent(self) -> Tensor | None:
-        """Log + row, (…, features), or (…, 1) where there is no log; None where there is neither."""
+        """The sum of log and row, (…, features), or (…, 1) where there is no log; None where there is neither."""
         if self.log is None or self.row is None:
             return self.row if self.log is None else self.log
         return self.log + self.row
@@ -63,12 +63,13 @@ def scaled(value: Tensor | None, exponent: Tensor | None) -> Tensor:
 
 def scaled_(value: Tensor | None, exponent: Tensor | None) -> Tensor:
     """The same, in the memory of `exponent` where there is no value and nothing is recorded for a gradient."""
-    free = value is None and exponent is not None and not exponent.requires_grad
-    return exponent.exp_() if free else scaled(value, exponent)  # type: ignore[union-attr]
+    if value is None and exponent is not None and not exponent.requires_grad:
+        return exponent.exp_()
+    return scaled(value, exponent)
 
 
 def plus_(exponent: Tensor, other: Tensor, sign: int = 1) -> Tensor:
-    """exponent ± other, in the memory of `exponent` where nothing is recorded for a gradient.
+    """Exponent ± other, in the memory of `exponent` where nothing is recorded for a gradient.
 
     `other` is broadcast to the shape of `exponent`, never the other way round.
     """

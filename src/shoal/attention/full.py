@@ -18,7 +18,7 @@ from shoal.attention.weights import (
     exponent_of_keys,
     exponent_of_rows,
     gradients_by_parts,
-    largest_exponent,
+    weigh_block,
     weigh_keys,
     weigh_queries,
 )
@@ -31,10 +31,8 @@ def absorb(problem: Problem, sums: Sums, start: int = 0, stop: int | None = None
     stop = problem.k.shape[2] if stop is None else stop
     for low in range(start, stop, BLOCK):
         high = min(low + BLOCK, stop)
-        keys, mask = problem.key_features(problem.key_rows(low, high)), problem.key_mask(low, high)
-        if sums.reference is not None:
-            sums.raise_to(largest_exponent(keys, mask))
-        weights = weigh_keys(keys, exponent_of_keys(keys, sums.reference, mask), mask)
+        keys = problem.key_features(problem.key_rows(low, high))
+        weights = weigh_block(keys, sums, problem.key_mask(low, high))
         sums.add(weights, problem.values(low, high))
 
 
@@ -63,9 +61,9 @@ def full_backward(problem: Problem, sums: Sums, log_den: Tensor, by_row: Tensor,
         exponent = exponent_of_rows(queries, sums.reference, problem.per_query(log_den, low, high))
         row_weights = scaled(queries.value, exponent)
         errors = problem.per_query(by_row, low, high)
-        found = back(*gradients_by_parts(queries, exponent, row_weights, errors @ sums.sums.mT))
-        own.q[:, :, low:high] = found[0].flatten(0, 1).unflatten(1, (groups, -1))
-        own.accumulate(found[1:])
+        by_rows, by_parameters = back(*gradients_by_parts(queries, exponent, row_weights, errors @ sums.sums.mT))
+        own.q[:, :, low:high] = by_rows.flatten(0, 1).unflatten(1, (groups, -1))
+        own.accumulate(by_parameters)
         gathered.baddbmm_(row_weights.mT, errors)
     n_keys = problem.k.shape[2]
     for low in range(0, n_keys, BLOCK):
@@ -79,6 +77,6 @@ def full_backward(problem: Problem, sums: Sums, log_den: Tensor, by_row: Tensor,
         if mask is not None:
             by_weights.masked_fill_(~mask, 0.0)
             own.v[:, low:high].masked_fill_(~mask, 0.0)
-        found = back(*gradients_by_parts(keys, exponent, weights, by_weights))
-        own.k[:, low:high] = found[0].flatten(0, 1)
-        own.accumulate(found[1:])
+        by_rows, by_parameters = back(*gradients_by_parts(keys, exponent, weights, by_weights))
+        own.k[:, low:high] = by_rows.flatten(0, 1)
+        own.accumulate(by_parameters)

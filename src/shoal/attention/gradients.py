@@ -12,7 +12,15 @@ from shoal.attention.slices import Slice
 
 @dataclass
 class Own:
-    """Views for one slice: q (P, G, N, D), k (P, N, D), v (P, N, M), and the parameters of its map that need a gradient."""
+    """Views of the gradients for one slice.
+
+    Attributes:
+        q: (P, G, N, D).
+        k: (P, N, D).
+        v: (P, N, M).
+        parameters: those of the slice's map that need a gradient.
+        totals: their gradients, added up as the loops go on.
+    """
 
     q: Tensor
     k: Tensor
@@ -32,8 +40,12 @@ class Gradients:
     """Gradients of one call, in the precision that was computed in.
 
     Attributes:
-        q, k, v: (B, K, G, N, D), (B, K, N, D), (B, K, N, M).
-        totals: one per parameter of the map, None where none is needed; a list of them per slice, added up at the end.
+        q: (B, K, G, N, D).
+        k: (B, K, N, D).
+        v: (B, K, N, M).
+        needed: whether each parameter of the map needs a gradient.
+        owns: what each slice writes to; gradients by parameters are added up at the end.
+        whole: the call.
     """
 
     q: Tensor
@@ -53,7 +65,7 @@ class Gradients:
         """Views for a slice; `problem` is the slice's, with its own slices of the map's parameters."""
         fitted = problem.feature_map
         every = [] if fitted is None else list(fitted.parameters())
-        wanted = [p for p, needed in zip(every, self.needed, strict=True) if needed]
+        wanted: list[Tensor] = [p for p, needed in zip(every, self.needed, strict=True) if needed]
         totals = [torch.zeros_like(p) for p in wanted]
         own = Own(share.pairs(self.q), share.pairs(self.k), share.pairs(self.v), wanted, totals)
         self.owns.append((share, own))

@@ -1,8 +1,8 @@
 """A guard for maps on inputs they were not made for: shrink the output towards the mean of the values where that helps.
 
 A few rows are computed exactly. From them follows, per head, the share β in [0, 1] of the mean that brings the output
-closest to the truth: near 0 for a map that works, and the output is left as it is; near 1 for one that does not. If causal,
-the β of a row comes from rows before it.
+closest to the truth: near 0 for a map that works, and the output is left as it is; near 1 for one that does not. If
+causal, the β of a row comes from rows before it.
 """
 
 import torch
@@ -49,8 +49,16 @@ def shares(out: Tensor, problem: Problem, is_causal: bool) -> Tensor:
     gain = (towards * (exact - here)).sum(-1) * weights  # (P, G, rows)
     size = towards.square().sum(-1) * weights
     if not is_causal:
-        return (gain.sum(-1) / size.sum(-1).clamp_min(1e-300)).clamp(0, 1)[..., None, None]
+        return _share(gain.sum(-1), size.sum(-1))[..., None, None]
     gain, size = (torch.nn.functional.pad(x.cumsum(-1), (1, 0)) for x in (gain, size))
-    by_count = (gain / size.clamp_min(1e-300)).clamp(0, 1)  # (P, G, rows + 1): by the number of sampled rows before
+    by_count = _share(gain, size)  # (P, G, rows + 1): by the number of sampled rows before
     before = torch.searchsorted(at, torch.arange(out.shape[2], device=out.device))
     return by_count[..., before, None]
+
+
+def _share(gain: Tensor, size: Tensor) -> Tensor:
+    """The share of least squared error; more than half becomes all: what is left of a bad map may hold rows that the
+    sample did not meet.
+    """
+    share = (gain / size.clamp_min(1e-300)).clamp(0, 1)
+    return share.masked_fill(share > 0.5, 1.0)

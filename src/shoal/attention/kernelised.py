@@ -61,7 +61,9 @@ class Kernelised(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, by_out: Tensor, by_log_den: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(  # pyright: ignore[reportIncompatibleMethodOverride] - the base takes any gradients, this one two
+        ctx: Any, by_out: Tensor, by_log_den: Tensor
+    ) -> tuple[Tensor | None, ...]:
         """See `shoal.attention.causal`."""
         q, k, v, out, log_den = ctx.saved_tensors
         whole: Problem = ctx.settings.replace(q=q, k=k, v=v)
@@ -72,7 +74,6 @@ class Kernelised(torch.autograd.Function):
             log_den, by_row = log_den.masked_fill(~good, torch.inf), by_row.masked_fill(~good, 0.0)
         by_row, log_den = (x.unflatten(0, k.shape[:2]) for x in (by_row, log_den))
         gradients = Gradients.like(whole, ctx.needs_input_grad[6:])
-
         for done in ctx.done:
             share, part = done.share, done.share.problem(whole)
             own, rows = gradients.of(share, part), (share.pairs(log_den), share.pairs(by_row))
@@ -87,4 +88,4 @@ def run_kernel(problem: Problem, is_causal: bool, sums: Sums) -> tuple[Tensor, T
     """Apply the function; see there."""
     fitted = problem.feature_map
     parameters = [] if fitted is None else list(fitted.parameters())
-    return Kernelised.apply(problem.q, problem.k, problem.v, problem, is_causal, sums, *parameters)  # type: ignore[return-value]
+    return Kernelised.apply(problem.q, problem.k, problem.v, problem, is_causal, sums, *parameters)

@@ -35,7 +35,8 @@ class LinearAttention(nn.Module):
         window: of `windowed_linear_attention`; None for `linear_attention`.
         guard: see `linear_attention`.
         seed: of the map.
-        device, dtype: of the projections.
+        device: of the projections.
+        dtype: of the projections.
 
     Raises:
         InputError: if the numbers do not fit.
@@ -98,10 +99,13 @@ class LinearAttention(nn.Module):
         """Attend, as `nn.MultiheadAttention.forward`.
 
         Args:
-            query, key, value: [batch, seq, embed_dim] if batch_first, else [seq, batch, embed_dim]; or [seq, embed_dim].
+            query: [batch, seq, embed_dim] if batch_first, else [seq, batch, embed_dim]; or [seq, embed_dim].
+            key: the same.
+            value: the same.
             key_padding_mask: [batch, seq], True (or −inf) for keys that are padding.
-            need_weights, average_attn_weights: ignored: there is no matrix of weights to return.
+            need_weights: ignored: there is no matrix of weights to return.
             attn_mask: only None or the causal mask; any other needs exact attention.
+            average_attn_weights: ignored.
             is_causal: whether a query sees only keys up to its own.
 
         Returns:
@@ -135,10 +139,12 @@ class LinearAttention(nn.Module):
 
     def attend(self, q: Tensor, k: Tensor, v: Tensor, *, is_causal: bool, key_mask: Tensor | None) -> Tensor:
         """Attention of the heads, by the map and with the window of this layer."""
-        options = {"feature_map": self.feature_map, "is_causal": is_causal, "key_mask": key_mask, "guard": self.guard}
+        phi, guard = self.feature_map, self.guard
         if self.window is None:
-            return linear_attention(q, k, v, **options)
-        return windowed_linear_attention(q, k, v, window=self.window, **options)
+            return linear_attention(q, k, v, feature_map=phi, is_causal=is_causal, key_mask=key_mask, guard=guard)
+        return windowed_linear_attention(
+            q, k, v, feature_map=phi, window=self.window, is_causal=is_causal, key_mask=key_mask, guard=guard
+        )
 
     def stream(
         self, x: Float[Tensor, "batch seq embed"], state: AttentionState | None = None

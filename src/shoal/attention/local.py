@@ -42,7 +42,9 @@ class LocalSoftmax(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, by_out: Tensor, by_log_den: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(  # pyright: ignore[reportIncompatibleMethodOverride] - the base takes any gradients, this one two
+        ctx: Any, by_out: Tensor, by_log_den: Tensor
+    ) -> tuple[Tensor | None, ...]:
         """With normalised weights P: the gradient by a logit is P_ij (g_i·(v_j − out_i) + g_L,i)."""
         q, k, v, out, log_den = ctx.saved_tensors
         problem: Problem = ctx.settings.replace(q=q, k=k, v=v)

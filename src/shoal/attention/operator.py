@@ -14,6 +14,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from shoal.attention.checks import check_feature_map, check_inputs, name_nonfinite
+from shoal.attention.eager import eager
 from shoal.attention.guard import guarded
 from shoal.attention.kernelised import run_kernel
 from shoal.attention.maps.base import FeatureMap
@@ -21,7 +22,7 @@ from shoal.attention.preparing import as_problem, label_of, starting_sums
 from shoal.attention.problem import Problem
 from shoal.attention.state import AttentionState
 from shoal.attention.step import is_step, step
-from shoal.attention.values import values_seen
+from shoal.attention.values import longest_seen, too_long, values_seen
 from shoal.attention.weights import Sums
 from shoal.errors import wrong
 
@@ -82,8 +83,9 @@ def linear_attention(
 
     Safe at any norm: features are kept as logarithms until they are compared with the largest so far; outputs are
     finite for logits up to 1e4 and beyond. Strictly causal: a later token does not move an earlier output by one bit.
-    A row whose denominator is negative, vanishes or overflows (signed maps, `relu`) gets the mean of the values that it sees,
-    is counted in `state.replaced` and reported by a `DenominatorWarning`. A row that sees no key is 0.
+    A row whose denominator is negative, vanishes or overflows (signed maps, `relu`), or nearly cancels so that the row
+    is longer than every value it sees, gets the mean of those values, is counted in `state.replaced` and reported by a
+    `DenominatorWarning`. A row that sees no key is 0.
 
     Args:
         q: queries; float32, float64, bfloat16 or float16. Sums are float32, or float64 for float64.
@@ -94,8 +96,8 @@ def linear_attention(
         key_mask: True takes part. Padding is never looked at, so that the result is that of the unpadded keys.
         scale: of the logits that the map approximates, > 0; 1/√dim unless given.
         enable_gqa: whether several query heads may share a key head.
-        guard: whether to compute a few rows exactly and to shrink the output towards the mean of the values as far as they
-            say, see `shoal.attention.guard`; for inputs that the map may not have been made for. Not with a state.
+        guard: whether to compute a few rows exactly and to shrink the output towards the mean of the values as far as
+            they say, see `shoal.attention.guard`; for inputs that the map may not have been made for. Not with a state.
         state: what came before, of the same map; a constant for autograd.
         return_state: whether to return the state after these keys.
 
@@ -107,6 +109,7 @@ def linear_attention(
         InputError: if shapes, dtypes, devices, map or state do not fit, or an input holds NaN or infinity.
 
     Example:
+        >>> from shoal.attention import create_feature_map
         >>> q, k, v = torch.randn(3, 1, 8, 100, 64).unbind()
         >>> phi = create_feature_map("positive", dim=64)
         >>> linear_attention(q, k, v, feature_map=phi).shape
@@ -116,21 +119,21 @@ def linear_attention(
         ...     q[:, :, :1], k[:, :, :1], v[:, :, :1], feature_map=phi, is_causal=True, state=state
         ... )
 
-    Source: Katharopoulos et al. 2020, "Transformers are RNNs" (arXiv 2006.16236); features after Choromanski et al. 2021
-        (arXiv 2009.14794) and others, see `create_feature_map`.
+    Source: Katharopoulos et al. 2020, "Transformers are RNNs" (arXiv 2006.16236); features after Choromanski et al.
+        2021 (arXiv 2009.14794) and others, see `create_feature_map`.
     """
     check_inputs(q, k, v, key_mask=key_mask, scale=scale, enable_gqa=enable_gqa, is_causal=is_causal)
     check_feature_map(feature_map, q)
     if guard and (state is not None or return_state):
         raise wrong("guard", expected="a whole sequence", got="a state", fix="leave guard=False while streaming")
     problem = as_problem(q, k, v, feature_map, key_mask, scale)
-    if is_step(q, state, is_causal, key_mask) and (found := step(problem, state)) is not None:
+    if state is not None and is_step(q, is_causal, key_mask) and (found := step(problem, state)) is not None:
         out = found[0].reshape(*q.shape[:3], v.shape[3]).to(q.dtype)
         return (out, found[1]) if return_state else out
     return _attend(q, k, v, problem, is_causal, guard, state, return_state)
 
 
-@torch.compiler.disable  # loops whose steps depend on numbers are not for a compiler
+@eager
 def _attend(
     q: Tensor,
     k: Tensor,
@@ -145,9 +148,9 @@ def _attend(
     key_mask = problem.mask
     sums = starting_sums(problem, state)
     out, log_den = run_kernel(problem, is_causal, sums)
-    bad = log_den == -torch.inf  # (P, G, N, 1)
+    bad = (log_den == -torch.inf) | too_long(out, problem, is_causal, state)  # (P, G, N, 1)
     replaced = bad.new_zeros(k.shape[:2], dtype=torch.long)
-    if bad.any() or not torch.isfinite(out.detach().sum()):
+    if bool(bad.any()) or not bool(torch.isfinite(out.detach().sum())):
         if error := name_nonfinite(q, k, v, key_mask):
             raise error
         out, replaced = replace_rows(out, bad, problem, is_causal, state)
@@ -173,8 +176,8 @@ def replace_rows(
     counted = (bad & (count > 0)[:, None]).sum((1, 2, 3))  # (P,)
     if number := int(counted.sum()):
         warnings.warn(
-            f"linear_attention: the denominator of {number} of {bad.numel()} rows was negative, vanished or overflowed; "
-            "they got the mean of the values they see. Take a positive feature map, or more features",
+            f"linear_attention: the denominator of {number} of {bad.numel()} rows was negative, vanished, cancelled or "
+            "overflowed; they got the mean of the values they see. Take a positive feature map, or more features",
             DenominatorWarning,
             stacklevel=4,
         )
@@ -191,7 +194,16 @@ def _state_after(problem: Problem, sums: Sums, before: AttentionState | None, re
         sums=sums.sums.unflatten(0, (batch, heads)),
         log_scale=reference[:, 0].unflatten(0, (batch, heads)),
         value_sum=value_sum[:, 0].detach().unflatten(0, (batch, heads)),
+        longest=_longest(problem, before),
         count=count if before is None else before.count + count,
         replaced=replaced if before is None else before.replaced + replaced,
         label=label_of(problem)[0],
     )
+
+
+def _longest(problem: Problem, before: AttentionState | None) -> Tensor:
+    """(B, K); see `AttentionState.longest`."""
+    shape = problem.k.shape[:2]
+    if problem.feature_map is None or not problem.feature_map.signed or not problem.k.shape[2]:
+        return problem.v.new_zeros(shape, dtype=problem.dtype) if before is None else before.longest
+    return longest_seen(problem, False, before).detach().view(shape)

@@ -1,6 +1,6 @@
 """One call of the operator, checked and brought to one layout; what the causal and the full form work on."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
@@ -19,11 +19,13 @@ class Problem:
 
     Attributes:
         q: (B, K, G, Nq, D): G query heads share one of K key heads.
-        k, v: (B, K, N, D), (B, K, N, M).
+        k: (B, K, N, D).
+        v: (B, K, N, M).
         mask: (B, N), True takes part; or None.
         feature_map: None takes q and k as features.
         scale: of the logits.
         dtype: that is computed in.
+        pairs: P = B · K.
     """
 
     q: Tensor
@@ -100,13 +102,13 @@ class Problem:
 
 def pull_back(
     make: Callable[[Tensor], Features], rows: Tensor, parameters: list[Tensor]
-) -> tuple[Features, Callable[..., list[Tensor | None]]]:
-    """Features of `rows`, and what turns gradients by their factors into those by rows and parameters."""
+) -> tuple[Features, Callable[..., tuple[Tensor, Sequence[Tensor | None]]]]:
+    """Features of `rows`, and what turns gradients by their factors into that by the rows and those by parameters."""
     leaf = rows.detach().requires_grad_()
     with torch.enable_grad():
         features = make(leaf)
 
-    def back(*by_factors: Tensor | None) -> list[Tensor | None]:
+    def back(*by_factors: Tensor | None) -> tuple[Tensor, Sequence[Tensor | None]]:
         factors = (features.value, features.log, features.row)
         known = [
             (factor, gradient)
@@ -114,8 +116,10 @@ def pull_back(
             if factor is not None and gradient is not None and factor.requires_grad
         ]
         if not known:
-            return [torch.zeros_like(rows), *[None] * len(parameters)]
+            return torch.zeros_like(rows), [None] * len(parameters)
         outputs, gradients = zip(*known, strict=True)
-        return list(torch.autograd.grad(outputs, [leaf, *parameters], gradients, allow_unused=True))
+        by_rows, *by_parameters = torch.autograd.grad(outputs, [leaf, *parameters], gradients, allow_unused=True)
+        assert by_rows is not None  # every map's features depend on the rows
+        return by_rows, by_parameters
 
     return features, back

@@ -3,12 +3,12 @@
     exact = softmax_attention_reference(q, k, v, is_causal=True)
     linear = linear_attention_reference(q, k, v, feature_map=phi, is_causal=True)
 
-Softmax attention weighs a value by exp(scale · q·k). A feature map replaces that kernel by phi(q)·phi(k); the quotient
-stays the same:
+Softmax attention weighs a value by exp(scale · q·k). A feature map replaces that kernel by phi(q)·phi(k); the
+quotient stays the same:
 
     out_i = Σ_j phi(q_i)·phi(k_j) v_j / Σ_j phi(q_i)·phi(k_j)
 
-Nothing here is clever. The kernel is written out as a matrix, the mask is applied to it, rows are divided by their sums.
+Nothing here is clever. The kernel is written out as a matrix, the mask is applied, rows are divided by their sums.
 """
 
 import torch
@@ -31,7 +31,9 @@ def softmax_attention_reference(
     """Exact attention: softmax(scale · q kᵀ) v. Rows that see no key are 0.
 
     Args:
-        q, k, v: any float dtype; give float64 for the truth. Several query heads may share a key head.
+        q: queries of any float dtype; give float64 for the truth. Several query heads may share a key head.
+        k: keys.
+        v: values.
         is_causal: whether query i sees only the keys 0 … i.
         key_mask: True takes part.
         scale: 1/√dim unless given.
@@ -46,7 +48,7 @@ def softmax_attention_reference(
 
     Source: Vaswani et al. 2017, "Attention is all you need", section 3.2.1 (arXiv 1706.03762).
     """
-    scale = q.shape[-1] ** -0.5 if scale is None else scale
+    scale = float(q.shape[-1] ** -0.5) if scale is None else scale
     k, v = (x.repeat_interleave(q.shape[1] // k.shape[1], dim=1) for x in (k, v))
     logits = scale * q @ k.mT  # (B, H, Nq, Nk)
     logits = logits.masked_fill(~visible(q, k, is_causal, key_mask), -torch.inf)
@@ -68,9 +70,12 @@ def linear_attention_reference(
     No fallback for a denominator that is negative or vanishes: what comes out is what the formula says.
 
     Args:
-        q, k, v: as in `softmax_attention_reference`.
+        q: queries, as in `softmax_attention_reference`.
+        k: keys.
+        v: values.
         feature_map: phi; None takes q and k as features.
-        is_causal, key_mask: as in `softmax_attention_reference`.
+        is_causal: whether query i sees only the keys 0 … i.
+        key_mask: True takes part.
         scale: of the logits that the map approximates; 1/√dim unless given.
 
     Returns:
@@ -98,7 +103,8 @@ def kernel_matrix(
     """phi(q)·phi(k) of every query with every key, each row divided by a factor that keeps it from overflowing.
 
     Args:
-        q, k: queries and keys.
+        q: queries.
+        k: keys.
         feature_map: phi; None takes q and k as features.
         scale: as in `linear_attention_reference`.
     """

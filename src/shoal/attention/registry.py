@@ -73,6 +73,7 @@ def create_feature_map(
         InputError: if the name is unknown or a number out of range.
 
     Example:
+        >>> import torch
         >>> phi = create_feature_map("positive", dim=8, num_features=64)
         >>> phi.keys(torch.zeros(1, 2, 5, 8)).linear().shape
         torch.Size([1, 2, 5, 64])

@@ -8,10 +8,12 @@ from shoal.attention.parts import Part, merge_parts
 from shoal.attention.preparing import starting_sums
 from shoal.attention.problem import Problem
 from shoal.attention.sampling import Sample
-from shoal.attention.weights import Sums, exponent_of_keys, largest_exponent, weigh_keys, weigh_queries
+from shoal.attention.values import SLACK, longest_seen, values_seen
+from shoal.attention.weights import Sums, weigh_block, weigh_queries
 
 BLOCK = 128  # keys at a time: their features should stay in the cache
 _MOST = 2**23  # logits at a time
+_ROWS_AT_ONCE = 16
 
 
 def compare_rows(
@@ -52,27 +54,43 @@ def queries_that_count(problem: Problem, at: Tensor) -> Tensor:
 
 
 def exact_rows(rows: Problem, at: Tensor, is_causal: bool, window: int | None = None) -> Part:
-    """Softmax attention of the rows (P, G, n, M) and log denominators; −inf where a row sees no key."""
-    length, n = rows.k.shape[2], len(at)
-    q = rows.q.flatten(0, 1).to(rows.dtype)  # (P, G, n, D)
-    keys, values = rows.key_rows(0, length).flatten(0, 1)[:, None], rows.values(0, length)[:, None, :, :-1]
-    hidden_keys = rows.key_mask(0, length)
-    j = torch.arange(length, device=q.device)
-    step = max(1, _MOST // max(1, q.shape[0] * q.shape[1] * length))
+    """Softmax attention of the rows (P, G, n, M) and log denominators; −inf where a row sees no key.
+
+    Causal rows, in ascending order, are only multiplied with the keys up to the last of their chunk.
+    """
+    n, pairs, groups = len(at), rows.pairs, rows.q.shape[2]
     found: list[Part] = []
-    for low in range(0, n, step):
-        i = at[low : low + step, None]
-        logits = rows.scale * q[:, :, low : low + step] @ keys.mT  # (P, G, step, N)
-        if is_causal:
-            logits.masked_fill_(j > i, -torch.inf)
-        if window is not None:
-            logits.masked_fill_((i - j).abs() >= window, -torch.inf)
-        if hidden_keys is not None:
-            logits.masked_fill_(~hidden_keys[:, None].mT, -torch.inf)
-        log_den = logits.logsumexp(-1, keepdim=True)
-        weights = logits.sub_(log_den.masked_fill(log_den == -torch.inf, 0.0)).exp_()
-        found.append((weights @ values, log_den))
+    low = 0
+    while low < n:
+        step = max(1, min(_ROWS_AT_ONCE, _MOST // max(1, pairs * groups * rows.k.shape[2])))
+        high = min(low + step, n)
+        length = int(at[low:high].max()) + 1 if is_causal else rows.k.shape[2]
+        found.append(_exact_chunk(rows, at, slice(low, high), length, is_causal, window))
+        low = high
+    if not found:
+        empty = rows.q.new_zeros(pairs, groups, 0, rows.v.shape[3], dtype=rows.dtype)
+        return empty, empty[..., :1]
     return torch.cat([out for out, _ in found], 2), torch.cat([log for _, log in found], 2)
+
+
+def _exact_chunk(rows: Problem, at: Tensor, chunk: slice, length: int, is_causal: bool, window: int | None) -> Part:
+    """A chunk of the rows against the first `length` keys."""
+    q = rows.scale * rows.q[:, :, :, chunk].flatten(0, 1).to(rows.dtype)  # (P, G, n, D)
+    logits = q @ rows.key_rows(0, length).flatten(0, 1)[:, None].mT  # (P, G, n, length)
+    i, j = at[chunk, None], torch.arange(length, device=q.device)
+    if is_causal:
+        logits.masked_fill_(j > i, -torch.inf)
+    if window is not None:
+        logits.masked_fill_((i - j).abs() >= window, -torch.inf)
+    if (mask := rows.key_mask(0, length)) is not None:
+        logits.masked_fill_(~mask[:, None].mT, -torch.inf)
+    top = logits.amax(-1, keepdim=True)
+    weights = logits.sub_(top.masked_fill(top == -torch.inf, 0.0)).exp_()
+    total = weights.sum(-1, keepdim=True)
+    values = rows.v[:, :, :length].to(rows.dtype)
+    values = values if rows.mask is None else values.masked_fill(~rows.mask[:, None, :length, None], 0.0)
+    out = weights @ values.flatten(0, 1)[:, None] / total.clamp_min(torch.finfo(total.dtype).tiny)
+    return out, top + total.log()
 
 
 def linear_rows(rows: Problem, last: Tensor) -> Part:
@@ -90,15 +108,16 @@ def linear_rows(rows: Problem, last: Tensor) -> Part:
             seen = torch.arange(low, high, device=last.device) <= last[here, None]  # (n, block)
             total[:, :, here], log_den[:, :, here] = _read(rows, sums, here, weights, values, seen)
         sums.add(weights, values)
+    if end and rows.feature_map is not None and rows.feature_map.signed:
+        longest = longest_seen(rows, True, None)[:, last.clamp_min(0)][:, None]  # (P, 1, n, 1)
+        log_den.masked_fill_(total.norm(dim=-1, keepdim=True) > SLACK * longest, -torch.inf)
     return total, log_den
 
 
 def _take_in(rows: Problem, sums: Sums, low: int, high: int) -> tuple[Tensor, Tensor]:
     """Weights and values of a block of keys, with the reference moved to its largest features."""
-    keys, mask = rows.key_features(rows.key_rows(low, high)), rows.key_mask(low, high)
-    if sums.reference is not None:
-        sums.raise_to(largest_exponent(keys, mask))
-    return weigh_keys(keys, exponent_of_keys(keys, sums.reference, mask), mask), rows.values(low, high)
+    keys = rows.key_features(rows.key_rows(low, high))
+    return weigh_block(keys, sums, rows.key_mask(low, high)), rows.values(low, high)
 
 
 def _read(rows: Problem, sums: Sums, here: Tensor, weights: Tensor, values: Tensor, seen: Tensor) -> Part:
@@ -122,6 +141,9 @@ def _read(rows: Problem, sums: Sums, here: Tensor, weights: Tensor, values: Tens
 
 def mean_rows(rows: Problem, at: Tensor, is_causal: bool) -> Tensor:
     """Mean of the values that each row sees, (P, 1, n, M); 0 where it sees none."""
-    values = rows.values(0, rows.k.shape[2])  # (P, N, M + 1), masked rows 0
-    sums = values.cumsum(1)[:, at] if is_causal else values.sum(1, keepdim=True).expand(-1, len(at), -1)
-    return (sums[..., :-1] / sums[..., -1:].clamp_min(1))[:, None]
+    if is_causal:
+        sums, counts = values_seen(rows, True, None)
+        sums, counts = sums[:, at], counts[:, at]
+    else:
+        sums, counts = (x.expand(-1, len(at), -1) for x in values_seen(rows, False, None))
+    return (sums / counts.clamp_min(1))[:, None]

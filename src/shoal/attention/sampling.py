@@ -8,6 +8,7 @@ is the unit that the interval counts.
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from jaxtyping import Float, Int
@@ -52,7 +53,7 @@ def draw_rows(candidates: Int[Tensor, "c"], count: int, *, growing: bool, seed: 
     strata = max(1, (count - whole) // per)
     edges = _edges(whole, total, strata, growing)
     drawn, stratum, sizes = [torch.arange(whole)], [torch.zeros(whole, dtype=torch.long)], [whole]
-    for low, high in zip(edges[:-1], edges[1:], strict=True):
+    for low, high in pairwise(edges):
         picked = low + torch.randperm(high - low, generator=generator)[:per].sort().values
         drawn.append(picked)
         stratum.append(torch.full((len(picked),), len(sizes)))

@@ -4,6 +4,7 @@ Heads need nothing of each other, and what one of them needs while its rows go b
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 from torch import Tensor
 
@@ -53,4 +54,4 @@ def slices_of(problem: Problem) -> list[Slice]:
 
 def _ranges(count: int, shares: int) -> list[slice]:
     edges = [round(count * i / shares) for i in range(shares + 1)]
-    return [slice(low, high) for low, high in zip(edges[:-1], edges[1:], strict=True) if high > low]
+    return [slice(low, high) for low, high in pairwise(edges) if high > low]

@@ -30,6 +30,7 @@ class AttentionState:
         sums: float32, or float64 for float64 inputs.
         log_scale: one per feature, or one for all features of a head; empty for maps without a log factor.
         value_sum: Σ v.
+        longest: largest norm of a value, where the map has features of both signs; else 0.
         count: keys seen, per row of the batch.
         replaced: query rows so far whose denominator was negative or vanished, per head.
         label: of the feature map that the sums are made with.
@@ -38,6 +39,7 @@ class AttentionState:
     sums: Float[Tensor, "batch heads features m_plus_1"]
     log_scale: Float[Tensor, "batch heads scales"]
     value_sum: Float[Tensor, "batch heads m"]
+    longest: Float[Tensor, "batch heads"]
     count: Int[Tensor, "batch"]
     replaced: Int[Tensor, "batch heads"]
     label: str
@@ -82,6 +84,7 @@ class AttentionState:
             self,
             sums=sums[0] + sums[1],
             log_scale=top,
+            longest=torch.maximum(self.longest, other.longest),
             **{name: getattr(self, name) + getattr(other, name) for name in ("value_sum", "count", "replaced")},
         )
 

@@ -1,4 +1,4 @@
-"""One token after a state: the same sums as in the loops, without their machinery. A few dozen operators at any context.
+"""One token after a state: the sums of the loops without their machinery, a few dozen operators at any context.
 
 For decoding, where no gradient is recorded. The result is that of the causal form to rounding.
 """
@@ -11,12 +11,13 @@ from torch import Tensor
 from shoal.attention.preparing import starting_sums
 from shoal.attention.problem import Problem
 from shoal.attention.state import AttentionState
+from shoal.attention.values import SLACK
 from shoal.attention.weights import ROOM, Sums, exponent_of_keys, first_exponent, weigh_keys, weigh_queries
 
 
-def is_step(q: Tensor, state: AttentionState | None, is_causal: bool, key_mask: Tensor | None) -> bool:
-    """Whether a call is one token after a state, without a gradient."""
-    return q.shape[2] == 1 and is_causal and state is not None and key_mask is None and not torch.is_grad_enabled()
+def is_step(q: Tensor, is_causal: bool, key_mask: Tensor | None) -> bool:
+    """Whether a call that has a state is one for `step`: one causal token, without a mask and a gradient."""
+    return q.shape[2] == 1 and is_causal and key_mask is None and not torch.is_grad_enabled()
 
 
 def step(problem: Problem, state: AttentionState) -> tuple[Tensor, AttentionState] | None:
@@ -24,8 +25,10 @@ def step(problem: Problem, state: AttentionState) -> tuple[Tensor, AttentionStat
     sums = starting_sums(problem, state, copy=False)
     keys = problem.key_features(problem.key_rows(0, 1))
     first = first_exponent(keys, None)
-    if first is not None and float((first - sums.reference).amax()) > ROOM:
-        sums.raise_to(first)
+    if first is not None:
+        assert sums.reference is not None
+        if float((first - sums.reference).amax()) > ROOM:
+            sums.raise_to(first)
     weights = weigh_keys(keys, exponent_of_keys(keys, sums.reference, None), None)  # (P, 1, R)
     v = problem.v[:, :, 0].flatten(0, 1).to(problem.dtype)  # (P, M)
     extended = torch.nn.functional.pad(v, (0, 1), value=1.0)[:, None]  # (P, 1, M + 1)
@@ -37,6 +40,11 @@ def step(problem: Problem, state: AttentionState) -> tuple[Tensor, AttentionStat
     smallest, checksum = float(den.amin()), float(out.sum())
     if not smallest > problem.floor or checksum - checksum != 0:  # inf − inf and NaN are not 0
         return None
+    if problem.feature_map is not None and problem.feature_map.signed:
+        longest = torch.maximum(state.longest.flatten(), v.norm(dim=-1))  # (P,)
+        if bool((out.norm(dim=-1) > SLACK * longest[:, None]).any()):
+            return None
+        state = replace(state, longest=longest.view(state.longest.shape))
     return out[:, :, None], _state_after(state, Sums(after, sums.reference), v)
 
 

@@ -1,4 +1,4 @@
-"""Replace exact attention in an existing model, fit the maps on its own activations, and report the error of each layer.
+"""Replace exact attention in an existing model, fit the maps on its own activations, report the error of each layer.
 
 report = replace_attention(model, batch, feature_map="learned", window=128)
 print(report)                                     # encoder.layers.0.self_attn   0.041 [0.036, 0.047] …
@@ -53,9 +53,9 @@ def replace_attention(
 ) -> SwapReport:
     """Put a fitted `LinearAttention` in the place of every `nn.MultiheadAttention` of a model.
 
-    The model is run once on the calibration inputs. Each layer's map is fitted on the first half of the batch, or of the
-    positions where the batch is a single sequence, and its error is estimated on the other half. Weights stay as they
-    are; dropout of attention weights has no counterpart and is left out.
+    The model is run once on the calibration inputs. Each layer's map is fitted on the first half of the batch, or of
+    the positions where the batch is a single sequence, and its error is estimated on the other half. Weights stay as
+    they are; dropout of attention weights has no counterpart and is left out.
 
     Args:
         model: changed in place.
@@ -110,7 +110,9 @@ def _record(model: nn.Module, found: dict[str, nn.MultiheadAttention], inputs: t
     calls: dict[str, _Call] = {}
     fused, training = torch.backends.mha.get_fastpath_enabled(), model.training
     hooks = [
-        module.register_forward_pre_hook(lambda m, a, kw, name=name: _keep(calls, name, m, a, kw), with_kwargs=True)
+        module.register_forward_pre_hook(
+            lambda _, a, kw, name=name, module=module: _keep(calls, name, module, a, kw), with_kwargs=True
+        )
         for name, module in found.items()
     ]
     try:

@@ -75,7 +75,8 @@ def weigh_queries(features: Features, reference: Tensor | None) -> tuple[Tensor,
     if reference is None:
         return scaled(features.value, None), None
     if features.log is None:
-        assert features.value is not None and features.row is not None
+        assert features.value is not None
+        assert features.row is not None
         if reference.shape[-1] == 1:  # the row's factor is all there is: the shift takes it
             return features.value, features.row + reference
         top = reference.amax(-1, keepdim=True)
@@ -115,20 +116,26 @@ def exponent_of_keys(features: Features, reference: Tensor | None, mask: Tensor 
 
 def first_exponent(features: Features, mask: Tensor | None) -> Tensor | None:
     """Log phi of the first key, (P, 1, scales), the starting point of a reference; −inf where it is masked."""
-    row = None if features.row is None else features.row[:, :1]
-    if features.log is None:
-        first = row
-    else:
+    first = row = None if features.row is None else features.row[:, :1]
+    if features.log is not None:
         first = features.log[:, :1].clone() if row is None else features.log[:, :1] + row
     return first if first is None or mask is None else first.masked_fill(~mask[:, :1], -torch.inf)
 
 
-def largest_exponent(features: Features, mask: Tensor | None) -> Tensor:
-    """The largest log phi of each feature over all keys, (P, 1, scales)."""
-    exponent = features.exponent
+def weigh_block(features: Features, sums: Sums, mask: Tensor | None) -> Tensor:
+    """w_k of a block of keys (P, n, R), after the reference was moved up to its largest features.
+
+    Not for causal rows: the reference would carry the future to them.
+    """
+    if sums.reference is None:
+        return weigh_keys(features, None, mask)
+    exponent = features.row if features.log is None else features.log
     assert exponent is not None
+    if features.log is not None and features.row is not None:
+        exponent = plus_(features.log, features.row)
     exponent = exponent if mask is None else exponent.masked_fill(~mask, -torch.inf)
-    return exponent.amax(1, keepdim=True)
+    sums.raise_to(exponent.amax(1, keepdim=True))
+    return weigh_keys(features, plus_(exponent, sums.reference, -1), mask)
 
 
 def weigh_keys(features: Features, exponent: Tensor | None, mask: Tensor | None) -> Tensor:

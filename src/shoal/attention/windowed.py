@@ -2,8 +2,8 @@
 
     out = windowed_linear_attention(q, k, v, feature_map=phi, window=128, is_causal=True)
 
-The far field is linear attention on shifted sequences: query i and the keys up to i − window are rows of the causal form
-when the keys are moved by `window`. Without a causal mask, the same is done once more from the other end.
+The far field is linear attention on shifted sequences: query i and the keys up to i − window are rows of the causal
+form when the keys are moved by `window`. Without a causal mask, the same is done once more from the other end.
 """
 
 import warnings
@@ -13,6 +13,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from shoal.attention.checks import check_feature_map, check_inputs, name_nonfinite
+from shoal.attention.eager import eager
 from shoal.attention.guard import guarded
 from shoal.attention.kernelised import run_kernel
 from shoal.attention.local import LocalSoftmax
@@ -21,11 +22,11 @@ from shoal.attention.operator import DenominatorWarning, replace_rows
 from shoal.attention.parts import Part, merge_parts
 from shoal.attention.preparing import as_problem, starting_sums
 from shoal.attention.problem import Problem
-from shoal.attention.values import values_seen
+from shoal.attention.values import too_long, values_seen
 from shoal.errors import wrong
 
 
-@torch.compiler.disable
+@eager
 def windowed_linear_attention(
     q: Float[Tensor, "batch q_heads len dim"],
     k: Float[Tensor, "batch heads len dim"],
@@ -41,31 +42,39 @@ def windowed_linear_attention(
 ) -> Float[Tensor, "batch q_heads len m"]:
     """Exact softmax where |i − j| < window (causal: 0 ≤ i − j < window), linear beyond it, one normaliser.
 
-    exp(scale · q·k) within the window and phi(q)·phi(k) beyond it are added up as they are, so the map must estimate that
-    kernel itself: trig, positive, hyperbolic, oprf, sderf, landmark and learned do, elu and relu do not. A window
-    that holds the whole sequence gives exact attention. Time is O(seq · (window + features)).
+    exp(scale · q·k) within the window and phi(q)·phi(k) beyond it are added up as they are, so the map must estimate
+    that kernel itself: trig, positive, hyperbolic, oprf, sderf, landmark and learned (fitted with a window) do, elu and
+    relu do not. A window that holds the whole sequence gives exact attention. Time is O(seq · (window + features)).
 
     Args:
-        q, k, v: as in `linear_attention`; as many queries as keys.
+        q: queries, as in `linear_attention`; as many as keys.
+        k: keys.
+        v: values.
         feature_map: of `create_feature_map`.
         window: in keys, >= 1.
-        is_causal, key_mask, scale, enable_gqa, guard: as in `linear_attention`.
+        is_causal: as in `linear_attention`.
+        key_mask: as in `linear_attention`.
+        scale: as in `linear_attention`.
+        enable_gqa: as in `linear_attention`.
+        guard: as in `linear_attention`.
 
     Returns:
-        One row per query, in the dtype of the inputs; differentiable once. Where the far field has a negative or vanishing
-        denominator, the window alone counts. A row that sees no key is 0.
+        One row per query, in the dtype of the inputs; differentiable once. Where the far field has a negative or
+        vanishing denominator, the window alone counts. A row that sees no key is 0.
 
     Raises:
         InputError: as `linear_attention`; also for a map that does not estimate the kernel, or a window below 1.
 
     Example:
+        >>> from shoal.attention import create_feature_map
         >>> q, k, v = torch.randn(3, 1, 2, 300, 16).unbind()
         >>> phi = create_feature_map("positive", dim=16)
         >>> windowed_linear_attention(q, k, v, feature_map=phi, window=64, is_causal=True).shape
         torch.Size([1, 2, 300, 16])
 
-    Source: Xiong et al. 2021, "Simple local attentions remain competitive" (arXiv 2112.07210) and Arora et al. 2024, "Based"
-        (arXiv 2402.18668) combine both kinds; the common normaliser follows online softmax (Milakov and Gimelshein 2018).
+    Source: Xiong et al. 2021, "Simple local attentions remain competitive" (arXiv 2112.07210) and Arora et al. 2024,
+        "Based" (arXiv 2402.18668) combine both kinds; the common normaliser follows online softmax (Milakov and
+        Gimelshein 2018).
     """
     check_inputs(q, k, v, key_mask=key_mask, scale=scale, enable_gqa=enable_gqa, is_causal=is_causal)
     check_window(q, k, feature_map, window)
@@ -83,7 +92,7 @@ def windowed_linear_attention(
     return out.reshape(*q.shape[:3], v.shape[3]).to(q.dtype)
 
 
-def check_window(q: Tensor, k: Tensor, feature_map: FeatureMap, window: int) -> None:
+def check_window(q: Tensor, k: Tensor, feature_map: FeatureMap | None, window: int) -> None:
     """Refuse what the windowed form cannot use.
 
     Raises:
@@ -121,6 +130,7 @@ def _left_of(problem: Problem, window: int) -> Part:
         mask=None if problem.mask is None else problem.mask[:, :keys],
     )
     out, log_den = run_kernel(shifted, True, starting_sums(shifted, None))
+    log_den = log_den.masked_fill(too_long(out, shifted, True, None), -torch.inf)
     report_dropped(log_den, shifted)
     pad = torch.nn.functional.pad
     return pad(out, (0, 0, window, 0)), pad(log_den, (0, 0, window, 0), value=-torch.inf)
@@ -134,7 +144,8 @@ def report_dropped(log_den: Tensor, problem: Problem) -> None:
         if number := int((bad & (count > 0)[:, None]).sum()):
             warnings.warn(
                 f"windowed_linear_attention: beyond the window, the denominator of {number} of {bad.numel()} rows was "
-                "negative or vanished; they got the window alone. Take a positive feature map, or more features",
+                "negative, vanished or cancelled; they got the window alone. Take a positive feature map, or more "
+                "features",
                 DenominatorWarning,
                 stacklevel=4,
             )

@@ -112,7 +112,7 @@ class FeatureMap(nn.Module):
         """
         grouped_by = max(1, q.shape[1] // k.shape[1]) if q.ndim == k.ndim == 4 and k.shape[1] else 1
         q, k, v = self._check_fit(q, k, v)
-        scale = self.dim**-0.5 if scale is None else scale
+        scale = float(self.dim**-0.5) if scale is None else scale
         with torch.no_grad():
             if self.exponential and self.invariances:
                 for name, tensor in find_invariances(q, k).items():
@@ -185,7 +185,7 @@ class FeatureMap(nn.Module):
         if self.fitted and self.heads not in (1, rows.shape[1]):
             raise wrong(f"feature map '{self.name}'", expected=f"the {self.heads} heads of its fit", got=rows.shape[1])
         rows = rows if rows.dtype in (torch.float32, torch.float64) else rows.float()
-        scale = self.dim**-0.5 if scale is None else scale
+        scale = float(self.dim**-0.5) if scale is None else scale
         if not self.exponential:
             return self.features(rows, role, scale)
         x, offset = self._coordinates(rows, role, scale)
@@ -235,12 +235,23 @@ class FeatureMap(nn.Module):
 
         return super()._apply(move, recurse)
 
-    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *rest: Any) -> None:
+    def _load_from_state_dict(
+        self,
+        state_dict: dict[str, Any],
+        prefix: str,
+        local_metadata: dict[str, Any],
+        strict: bool,
+        missing_keys: list[str],
+        unexpected_keys: list[str],
+        error_msgs: list[str],
+    ) -> None:
         """Buffers take the shape of what is loaded: a fitted map has one row per head, a new one has not."""
         for name, own in [*self._buffers.items(), *self._parameters.items()]:
             loaded = state_dict.get(prefix + name)
             if own is not None and loaded is not None and loaded.shape != own.shape:
                 empty = torch.empty_like(loaded, dtype=own.dtype, device=own.device)
                 setattr(self, name, nn.Parameter(empty) if isinstance(own, nn.Parameter) else empty)
-        super()._load_from_state_dict(state_dict, prefix, *rest)
+        super()._load_from_state_dict(
+            state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs
+        )
         self.heads = int(self.heads_)

@@ -83,6 +83,6 @@ def centres(
         raise wrong(
             "calibration batch", expected=f"at least {count} tokens, one per feature", got=rows.shape[1], fix=fix
         )
-    means = KMeans(count, init="random", n_init=1, max_iter=iterations, random_state=seed)
+    means = KMeans(count, init="random", n_init=1, max_iter=iterations, random_state=seed)  # pyright: ignore[reportArgumentType]
     found = [torch.from_numpy(means.fit(head.cpu().numpy()).cluster_centers_) for head in rows.float()]
     return torch.stack(found).to(rows.dtype).to(rows.device)

@@ -32,11 +32,12 @@ def find_invariances(
     Ψ is the symmetric root of the geometric mean of both covariances, the only positive P = ΨᵀΨ with P C_q P = C_k.
 
     Args:
-        q, k: calibration rows, per head.
+        q: calibration queries, per head.
+        k: calibration keys, per head.
 
     Returns:
-        query_mean, key_mean (H, 1, D); query_basis Ψᵀ and key_basis Ψ⁻¹ (H, D, D), to be multiplied from the right, both turned to the axes of the
-        largest variance.
+        query_mean and key_mean (H, 1, D); query_basis Ψᵀ and key_basis Ψ⁻¹ (H, D, D), to be multiplied from the right,
+        both turned to the axes of the largest variance.
     """
     rows = [x.transpose(0, 1).flatten(1, 2).double() for x in (q, k)]  # (H, B·n, D)
     means = [x.mean(1, keepdim=True) for x in rows]

@@ -28,8 +28,8 @@ _ROUNDS = 200  # of multiplicative updates
 class Landmark(FeatureMap):
     """Data-aware features in closed form; see the module.
 
-    Fitted on a few thousand tokens in about a second a head. Robust to a change of scale or mean; where the covariance of
-    queries and keys is another than in the calibration batch, no better than the mean of the values.
+    Fitted on a few thousand tokens in about a second a head. Robust to a change of scale or mean; where the covariance
+    of queries and keys is another than in the calibration batch, no better than the mean of the values.
     """
 
     name, signed, needs_fit = "landmark", True, True
@@ -76,8 +76,10 @@ class _Calibration:
     """Tokens of a calibration batch in the map's coordinates, float64 where numbers are solved for.
 
     Attributes:
-        query_sample, key_sample: (H, m, D), for the centres.
-        x, y: (H, n, D), for the least squares.
+        query_sample: (H, m, D), for the centres.
+        key_sample: (H, m, D), for the centres.
+        x: (H, n, D), queries for the least squares.
+        y: (H, n, D), keys for the least squares.
         key_offset: log factor of each key, (H, n, 1).
         log_den: logarithm of each row's sum over all keys, up to a constant of the head, (H, n, 1).
         attention: rows exp(x·y + offset − log_den), (H, n, n).
@@ -98,17 +100,17 @@ class _Calibration:
         offset = y.new_zeros(*y.shape[:3], 1) if offset is None else offset
         x, y, offset = in_blocks(x, phi.groups, y, offset)
         by_row, by_column = energies(x, y, offset)
-        samples = [
+        query_sample, key_sample = (
             pick(rows, draw(energy, _CENTRE_TOKENS, energy_share=0.9, seed=phi.seed))
             for rows, energy in ((x, by_row), (y, by_column))
-        ]
+        )
         rows = pick(x, draw(by_row, _FIT_TOKENS, energy_share=0.2, seed=phi.seed + 1)).double()
         chosen = draw(by_column, _FIT_TOKENS, energy_share=0.2, seed=phi.seed + 2)
         keys, key_offset = pick(y, chosen).double(), pick(offset, chosen).double()
         usual = draw(by_column, _FIT_TOKENS, energy_share=0.0, seed=phi.seed + 3)
         log_den = (rows @ pick(y, usual).double().mT + pick(offset, usual).double().mT).logsumexp(-1, keepdim=True)
         attention = (rows @ keys.mT + key_offset.mT - log_den).exp()
-        return cls(*samples, rows, keys, key_offset, log_den, attention)
+        return cls(query_sample, key_sample, rows, keys, key_offset, log_den, attention)
 
 
 def _exponents(rows: Tensor, points: Tensor) -> Tensor:

@@ -3,8 +3,8 @@
     log phi_q = x A + a + gelu(x U_q + u_q) V_q
     log phi_k = log_softmax(y B + b + gelu(y U_k + u_k) V_k) + y·g
 
-Features are positive whatever is learned, so no denominator is ever negative. The softmax makes the features of a key soft
-memberships in cells of the key space; queries weigh the cells. Training is in `learning`.
+Features are positive whatever is learned, so no denominator is ever negative. The softmax makes the features of a key
+soft memberships in cells of the key space; queries weigh the cells. Training is in `learning`.
 """
 
 from typing import Any
@@ -48,13 +48,13 @@ class Learned(FeatureMap):
 
     def __init__(self, dim: int, num_features: int, **options: Any):
         super().__init__(dim, num_features, **options)
-        sizes = {"dim": dim, "features": num_features}
+        sizes: dict[str | int, int] = {"dim": dim, "features": num_features, HIDDEN: HIDDEN, 1: 1}
         for name, shape in _SHAPES.items():
-            self.register_parameter(name, nn.Parameter(torch.zeros(1, *(sizes.get(s, s) for s in shape))))  # type: ignore[arg-type]
+            self.register_parameter(name, nn.Parameter(torch.zeros(1, *(sizes[size] for size in shape))))
         self.register_buffer("window_", torch.tensor(0))
 
     @property
-    def estimates_softmax(self) -> bool:  # type: ignore[override]
+    def estimates_softmax(self) -> bool:  # pyright: ignore[reportIncompatibleVariableOverride] - known after `fit` only
         """Whether it was fitted for use beside exact weights."""
         return int(self.window_) > 0
 

@@ -106,7 +106,11 @@ class Batch:
         self.drawn = 0.5 / self.length + 0.5 * sizes / sizes.sum(-1, keepdim=True).clamp_min(TINY)  # (H, blocks, n)
 
     def exact(self, block: int, rows: Tensor | None) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Weights P, outputs, weights over their row's largest, and that, of rows (H, r) of a block; all rows unless given."""
+        """Exact attention of rows (H, r) of a block, or of all of them.
+
+        Returns:
+            Weights P (H, r, n); outputs (H, r, m); weights over their row's largest (H, r, n); its logit (H, r, 1).
+        """
         x = self.x[:, block] if rows is None else _rows(self.x[:, block], rows)
         logits = x @ self.y[:, block].mT + self.offset[:, block].mT  # (H, r, n)
         if self.is_causal:
@@ -126,7 +130,9 @@ class Batch:
             p, out, exact, top = self.exact(block, rows)
         phi_q = phi.features(_rows(self.x[:, block], rows), "query", 1.0)
         phi_k = phi.features(self.y[:, block], "key", 1.0)
-        assert phi_q.log is not None and phi_k.log is not None and phi_k.row is not None
+        assert phi_q.log is not None
+        assert phi_k.log is not None
+        assert phi_k.row is not None
         log_k = phi_k.log + phi_k.row + self.offset[:, block]
         most = log_k.detach().amax((1, 2), keepdim=True)
         left, right = (phi_q.log + (most - top)).clamp_max(ROOM).exp(), (log_k - most).exp()

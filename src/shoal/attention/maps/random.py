@@ -8,7 +8,7 @@
 | oprf | (1−4a)^(D/4) exp(a|w|² + √(1−4a) w·x − |x|²/2) | a fitted to the spread of x + y |
 | sderf | oprf with a of its own for every axis of the data | FAVOR# |
 
-All are divided by the root of the number of directions (or pairs). `trig` is the recipe that starts from the Gaussian kernel:
+All are divided by the root of the number of directions (or pairs). `trig` starts from the Gaussian kernel:
 exp(x·y) = exp(|x|²/2) exp(|y|²/2) exp(−|x−y|²/2), and random Fourier features for the last factor.
 """
 
