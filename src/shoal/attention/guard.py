@@ -1,21 +1,26 @@
 """A guard for maps on inputs they were not made for: shrink the output towards the mean of the values where that helps.
 
 A few rows are computed exactly. From them follows, per head, the share β in [0, 1] of the mean that brings the output
-closest to the truth: near 0 for a map that works, and the output is left as it is; near 1 for one that does not. If
-causal, the β of a row comes from rows before it.
+closest to the truth: near 0 for a map that works, and the output is left as it is; near 1 for one that does not. A single
+row that is much farther from the mean than every exact one gets the mean, too. If causal, a row is judged by rows
+before it.
 """
 
+from dataclasses import dataclass
+
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
 from shoal.attention.problem import Problem
 from shoal.attention.rows import exact_rows, mean_rows
-from shoal.attention.sampling import draw_rows
+from shoal.attention.sampling import Sample, draw_rows
 from shoal.attention.values import values_seen
 
-ROWS = 64  # that are computed exactly
+ROWS = 96  # that are computed exactly
 _SMALL = 0.02  # a smaller share changes nothing that the sample could tell
+_FAR = 2.0  # times the farthest exact row
 
 
 def guarded(
@@ -28,37 +33,58 @@ def guarded(
         problem: the call that it is the output of.
         is_causal: whether row i sees only keys up to i.
     """
-    share = shares(out.detach(), problem, is_causal)  # (P, G, n or 1, 1)
-    if not bool((share > _SMALL).any()):
+    if not out.numel() or not problem.k.shape[2]:
         return out
     total, count = values_seen(problem, is_causal, None)
     mean = (total / count.clamp_min(1))[:, None]  # (P, 1, n or 1, M)
+    with torch.no_grad():
+        seen = _Seen.of(out, problem, is_causal)
+        share = seen.share  # (P, G, n or 1, 1)
+        share = share.masked_fill(share <= _SMALL, 0.0)
+        share = torch.where((out - mean).norm(dim=-1, keepdim=True) > _FAR * seen.farthest, 1.0, share)
+        if not bool((share > 0).any()):
+            return out
     return out + share.to(out.dtype) * (mean - out)
 
 
-@torch.no_grad()
-def shares(out: Tensor, problem: Problem, is_causal: bool) -> Tensor:
-    """β of every row, (P, G, n, 1), or of every head, (P, G, 1, 1)."""
-    sample = draw_rows(torch.arange(out.shape[2]), ROWS, growing=is_causal, seed=0)
-    at = sample.positions.to(out.device)
-    rows = problem.replace(q=problem.q[..., at, :])
-    exact, _ = exact_rows(rows, at, is_causal)
-    here = out[:, :, at]
-    towards = (mean_rows(rows, at, is_causal) - here).double()  # (P, G, rows, M)
-    weights = sample.weights.to(out.device)
-    gain = (towards * (exact - here)).sum(-1) * weights  # (P, G, rows)
-    size = towards.square().sum(-1) * weights
-    if not is_causal:
-        return _share(gain.sum(-1), size.sum(-1))[..., None, None]
-    gain, size = (torch.nn.functional.pad(x.cumsum(-1), (1, 0)) for x in (gain, size))
-    by_count = _share(gain, size)  # (P, G, rows + 1): by the number of sampled rows before
-    before = torch.searchsorted(at, torch.arange(out.shape[2], device=out.device))
-    return by_count[..., before, None]
+@dataclass(frozen=True)
+class _Seen:
+    """What the exact rows say, for every row (causal) or for every head.
+
+    Attributes:
+        share: β, (P, G, n or 1, 1).
+        farthest: the largest distance of an exact row from the mean, (P, G, n or 1, 1); infinite where none was seen.
+    """
+
+    share: Tensor
+    farthest: Tensor
+
+    @classmethod
+    def of(cls, out: Tensor, problem: Problem, is_causal: bool) -> "_Seen":
+        """Compute the rows and compare."""
+        sample = draw_rows(torch.arange(out.shape[2]), ROWS, growing=is_causal, seed=0)
+        at = sample.positions.to(out.device)
+        rows = problem.replace(q=problem.q[..., at, :])
+        exact, _ = exact_rows(rows, at, is_causal)
+        mean, here = mean_rows(rows, at, is_causal), out[:, :, at]
+        gain, size = _sums(exact, mean, here, sample)  # (P, G, rows) each
+        distance = (exact - mean).norm(dim=-1)
+        if not is_causal:
+            return cls(_share(gain.sum(-1), size.sum(-1))[..., None, None], distance.amax(-1)[..., None, None])
+        gain, size = (F.pad(x.cumsum(-1), (1, 0)) for x in (gain, size))
+        farthest = F.pad(distance.cummax(-1).values, (1, 0), value=torch.inf)
+        before = torch.searchsorted(at, torch.arange(out.shape[2], device=out.device))  # exact rows before each row
+        return cls(_share(gain, size)[..., before, None], farthest[..., before, None])
+
+
+def _sums(exact: Tensor, mean: Tensor, here: Tensor, sample: Sample) -> tuple[Tensor, Tensor]:
+    """(mean − out)·(exact − out) and |mean − out|² of every exact row, weighed by the rows that it stands for."""
+    towards = (mean - here).double()  # (P, G, rows, M)
+    weights = sample.weights.to(here.device)
+    return (towards * (exact - here)).sum(-1) * weights, towards.square().sum(-1) * weights
 
 
 def _share(gain: Tensor, size: Tensor) -> Tensor:
-    """The share of least squared error; more than half becomes all: what is left of a bad map may hold rows that the
-    sample did not meet.
-    """
+    """The share of least squared error. More than half becomes all: a bad map has rows that the sample did not meet."""
     share = (gain / size.clamp_min(1e-300)).clamp(0, 1)
     return share.masked_fill(share > 0.5, 1.0)

@@ -120,7 +120,7 @@ class LinearAttention(nn.Module):
             x[None] if single else x if batch_first else x.transpose(0, 1) for x in (query, key, value)
         )
         q, k, v = self.project(query, key, value)
-        causal = is_causal or _is_causal_mask(attn_mask)
+        causal = is_causal or _is_causal_mask(attn_mask, q.shape[2], k.shape[2])
         keep = _kept(key_padding_mask, single)
         out = self.attend(q, k, v, is_causal=causal, key_mask=keep)
         out = self.out_proj(out.transpose(1, 2).flatten(2))
@@ -170,7 +170,7 @@ class LinearAttention(nn.Module):
         return self.out_proj(out.transpose(1, 2).flatten(2)), state
 
 
-def _is_causal_mask(mask: Tensor | None) -> bool:
+def _is_causal_mask(mask: Tensor | None, queries: int, keys: int) -> bool:
     """Whether a mask hides the future and nothing else.
 
     Raises:
@@ -179,7 +179,8 @@ def _is_causal_mask(mask: Tensor | None) -> bool:
     if mask is None:
         return False
     hidden = mask if mask.dtype == torch.bool else mask == -torch.inf
-    causal = hidden.ndim == 2 and torch.equal(hidden, torch.ones_like(hidden).triu(1))
+    square = tuple(hidden.shape) == (queries, keys) and queries == keys
+    causal = square and torch.equal(hidden, torch.ones_like(hidden).triu(1))
     if not causal or (mask.dtype != torch.bool and bool((mask.masked_fill(hidden, 0) != 0).any())):
         raise wrong("attn_mask", expected="None or the causal mask", got="another", fix="that needs exact attention")
     return True

@@ -81,6 +81,8 @@ def replace_attention(
         >>> list(report.errors)
         ['layers.0.self_attn', 'layers.1.self_attn']
     """
+    if isinstance(model, nn.MultiheadAttention):
+        raise wrong("model", expected="a model that holds attention layers", got="the layer itself", fix="wrap it")
     found = {name: module for name, module in model.named_modules() if isinstance(module, nn.MultiheadAttention)}
     if not found:
         raise wrong("model", expected="at least one nn.MultiheadAttention", got="none")
@@ -94,10 +96,20 @@ def replace_attention(
             raise wrong(name, expected="a layer that the calibration run uses", got="one that it passes by")
         layers[name] = _layer_like(module, feature_map, num_features, window, guard, seed)
         errors[name] = _fit_and_measure(layers[name], calls[name], fit_options)
-    for name, layer in layers.items():
-        parent, _, last = name.rpartition(".")
-        setattr(model.get_submodule(parent), last, layer)
+    _put_in(model, {module: layers[name] for name, module in found.items()})
     return SwapReport(errors)
+
+
+def _put_in(model: nn.Module, layers: dict[nn.MultiheadAttention, LinearAttention]) -> None:
+    """Replace layers wherever they are used, also in several places."""
+    for parent in list(model.modules()):
+        for name, child in list(parent.named_children()):
+            if isinstance(child, nn.MultiheadAttention) and child in layers:
+                setattr(parent, name, layers[child])
+                if isinstance(parent, nn.TransformerEncoderLayer):
+                    layers[child].train(parent.training)
+        if isinstance(parent, nn.TransformerEncoder):  # nested tensors, its way to skip padding, end at exact attention
+            parent.use_nested_tensor = False
 
 
 def _check_layer(name: str, module: nn.MultiheadAttention) -> None:
@@ -108,7 +120,8 @@ def _check_layer(name: str, module: nn.MultiheadAttention) -> None:
 def _record(model: nn.Module, found: dict[str, nn.MultiheadAttention], inputs: tuple[Any, ...]) -> dict[str, _Call]:
     """Run the model once, in evaluation mode and without its fused path, and keep what every layer is called with."""
     calls: dict[str, _Call] = {}
-    fused, training = torch.backends.mha.get_fastpath_enabled(), model.training
+    fused = torch.backends.mha.get_fastpath_enabled()
+    modes = {module: module.training for module in model.modules()}
     hooks = [
         module.register_forward_pre_hook(
             lambda _, a, kw, name=name, module=module: _keep(calls, name, module, a, kw), with_kwargs=True
@@ -122,7 +135,8 @@ def _record(model: nn.Module, found: dict[str, nn.MultiheadAttention], inputs: t
             model(*inputs)
     finally:
         torch.backends.mha.set_fastpath_enabled(fused)
-        model.train(training)
+        for module, training in modes.items():  # each its own: some may be frozen in evaluation mode
+            module.training = training
         for hook in hooks:
             hook.remove()
     return calls
@@ -134,7 +148,7 @@ def _keep(calls: dict[str, _Call], name: str, module: nn.MultiheadAttention, arg
     rows = [given[key] for key in ("query", "key", "value")]
     rows = [x[None] if x.ndim == 2 else x if module.batch_first else x.transpose(0, 1) for x in rows]
     layer = _layer_like(module, "elu", 1, None, False, 0)  # projects as the replacement will
-    causal = bool(given.get("is_causal", False)) or _is_causal_mask(given.get("attn_mask"))
+    causal = bool(given.get("is_causal", False)) or _is_causal_mask(given.get("attn_mask"), rows[0].shape[1], rows[1].shape[1])
     keep = _kept(given.get("key_padding_mask"), given["query"].ndim == 2)
     calls[name] = _Call(*layer.project(*rows), causal, keep)
 
@@ -162,14 +176,15 @@ def _layer_like(
 
 def _fit_and_measure(layer: LinearAttention, call: _Call, options: dict[str, Any]) -> ErrorEstimate:
     """Fit on one half, estimate on the other."""
-    batch, length = call.q.shape[0], call.q.shape[2]
+    batch, n_q, n_k = call.q.shape[0], call.q.shape[2], call.k.shape[2]
     by_batch = batch > 1
-    first = slice(0, batch // 2), slice(None), slice(0, length if by_batch else length // 2)
-    second = slice(batch // 2 if by_batch else 0, batch)
+    rows = slice(0, batch // 2) if by_batch else slice(None)
+    queries, keys = ((rows, slice(None), slice(0, n if by_batch else max(1, n // 2))) for n in (n_q, n_k))
+    second = slice(batch // 2, batch) if by_batch else slice(None)
     phi = layer.feature_map
     if phi.needs_fit or phi.exponential:
         extra = {"window": layer.window, "is_causal": call.is_causal} if phi.name == "learned" else {}
-        phi.fit(call.q[first], call.k[first], call.v[first], **extra, **options)
+        phi.fit(call.q[queries], call.k[keys], call.v[keys], **extra, **options)
         phi.to(call.q.device)
     return estimate_error(
         call.q[second],
@@ -179,5 +194,5 @@ def _fit_and_measure(layer: LinearAttention, call: _Call, options: dict[str, Any
         is_causal=call.is_causal,
         window=layer.window,
         key_mask=None if call.key_mask is None else call.key_mask[second],
-        candidates=None if by_batch else torch.arange(length // 2, length),
+        candidates=None if by_batch else torch.arange(n_q // 2, n_q),
     )
