@@ -78,6 +78,8 @@ def test_version_and_module_agree(tmp_path: Path) -> None:
         (["study", "exits", "--flip", "up", "--data", "digits"], "unknown flip 'up'"),
         (["study", "exits", "--minutes", "1", "--epochs", "1"], "training time: expected minutes or epochs, got both"),
         (["study", "exits", "--config", "none.toml"], "--config: expected a TOML file, got none.toml"),
+        (["study", "attention", "--features", "63"], "features: expected even numbers from 2 to 16384, got [63]"),
+        (["attention", "error", "none.safetensors"], "none.safetensors: expected a safetensors file with q, k and v"),
         (["report"], "RUNS"),
         (["data", "fetch", "cifar100"], "cifar10"),
     ],
@@ -247,12 +249,14 @@ def test_the_demo_runs_without_data_and_network_and_goes_on(tmp_path: Path) -> N
     page = (tmp_path / "runs" / "demo" / "report.html").read_text()
     assert "a student" in page
     assert len(page.encode()) < 3_000_000
-    metrics = next((tmp_path / "runs" / "demo").rglob("metrics.jsonl"))
-    before = metrics.read_text()
+    assert "Networks that stop early" in page
+    assert "Attention that knows its own error" in page
+    metrics = list((tmp_path / "runs" / "demo").rglob("metrics.jsonl"))
+    before = [file.read_text() for file in metrics]
     again = shoal("demo", "--data", "digits", "--minutes", "0.1", cwd=tmp_path)  # the same run, found otherwise
     assert again.returncode == 0, again.stderr
-    assert metrics.read_text() == before
-    assert len(list((tmp_path / "runs" / "demo").rglob("metrics.jsonl"))) == 1
+    assert [file.read_text() for file in metrics] == before
+    assert len(list((tmp_path / "runs" / "demo").rglob("metrics.jsonl"))) == len(metrics) == 2
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="needs a user who may not read everything; this is root")
@@ -267,7 +271,7 @@ def test_unreadable_data_are_one_line(tmp_path: Path) -> None:
 def test_sigterm_outside_of_training_is_130(tmp_path: Path) -> None:
     code = (
         "import os, signal, shoal.cli as c\n"
-        "c._check_environment = lambda: os.kill(os.getpid(), signal.SIGTERM)\n"
+        "c.check_environment = lambda: os.kill(os.getpid(), signal.SIGTERM)\n"
         "c.main(['data', 'list'])"
     )
     found = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)

@@ -9,6 +9,10 @@ import sys
 import pytest
 
 ROOMS = {
+    "shoal.attention": "AttentionState Candidate DenominatorWarning ErrorEstimate FeatureMap FeatureMapChoice Features "
+    "LinearAttention SwapReport choose_feature_map create_feature_map estimate_error kernel_matrix linear_attention "
+    "linear_attention_reference list_feature_maps register_feature_map replace_attention softmax_attention_reference "
+    "windowed_linear_attention",
     "shoal.measure": "Interval Latency MacCount MacCounter Recording bootstrap_interval count_macs count_parameters "
     "latency mean_interval paired_difference_interval proportion_interval record standard_error",
     "shoal.data": "Choice DataRow DataSpec FileCheck FlipCrop ImageSet ImageSplits Normalise Place PublishedSet "
@@ -34,9 +38,16 @@ def test_a_room_offers_these_names(room: str) -> None:
 
 
 def test_arguments_of_the_contract() -> None:
+    from shoal.attention import choose_feature_map, create_feature_map, estimate_error, linear_attention
     from shoal.exits import EarlyExit, ExitResult, fit_exits, frontier
     from shoal.measure import count_macs, record
 
+    names = lambda function: list(inspect.signature(function).parameters)  # noqa: E731
+    assert names(linear_attention)[:8] == ["q", "k", "v", "feature_map", "is_causal", "key_mask", "scale", "enable_gqa"]
+    assert {"state", "return_state"} <= set(names(linear_attention))
+    assert names(create_feature_map)[:5] == ["name", "dim", "num_features", "orthogonal", "seed"]
+    assert names(estimate_error)[:6] == ["q", "k", "v", "feature_map", "is_causal", "confidence"]
+    assert names(choose_feature_map)[:4] == ["q", "k", "v", "target_error"]
     assert list(inspect.signature(EarlyExit).parameters)[:3] == ["backbone", "at", "num_classes"]
     assert list(inspect.signature(EarlyExit.predict).parameters) == ["self", "x", "policy"]
     assert [field.name for field in dataclasses.fields(ExitResult)] == ["logits", "exit_index", "macs"]
@@ -47,14 +58,20 @@ def test_arguments_of_the_contract() -> None:
 
 
 def test_the_commands_and_their_flags() -> None:
-    from shoal.cli import app, data, study
+    from shoal.cli import app, attention, data, study
 
     words = lambda group: {name for name in group if not name.startswith("-")}  # noqa: E731
-    assert words(app) == {"data", "demo", "report", "study"}
+    assert words(app) == {"attention", "data", "demo", "report", "study"}
     assert words(data) == {"fetch", "list", "verify"}
-    assert words(study) == {"exits"}
-    flags = {name for argument in study["exits"].assemble_argument_collection() for name in argument.names}
-    assert {"--data", "--budget", "--minutes", "--seed", "--run", "--json", "--offline", "--device", "--who"} <= flags
+    assert words(study) == {"attention", "exits"}
+    assert words(attention) == {"error"}
+    flags = lambda app: {name for argument in app.assemble_argument_collection() for name in argument.names}  # noqa: E731
+    common = {"--budget", "--seed", "--run", "--json", "--who"}
+    assert {"--data", "--minutes", "--offline", "--device", *common} <= flags(study["exits"])
+    assert {"--heads", "--length", "--features", "--window", *common} <= flags(study["attention"])
+    asked = {"--target-error", "--causal", "--window", "--maps", "--features", "--seed", "--json"}
+    assert asked <= flags(attention["error"])
+    assert {"--data", "--offline", "--seed", "--minutes", "--run", "--json", "--who"} <= flags(app["demo"])
 
 
 def test_importing_the_package_is_light() -> None:

@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+import pytest
 import torch
 
 ROOT = Path(__file__).parents[1]
@@ -30,6 +31,18 @@ def test_the_five_lines_run() -> None:
     assert len([line for line in code.splitlines() if line.strip()]) == 5
     for name, value in names["your_trained_model"].state_dict().items():
         assert torch.equal(value, before[name])  # "your weights stay as they are"
+
+
+@pytest.mark.filterwarnings("ignore::shoal.attention.DenominatorWarning")
+def test_the_attention_example_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    from shoal.studies.attention_inputs import draw_inputs
+
+    (code,) = re.findall(r"```py\n(.*?)```", README, re.DOTALL)
+    q, k, v = (x.float() for x in draw_inputs("aniso", 2048, heads=1, dim=64, seed=3, purpose="readme"))
+    names = {"q": q, "k": k, "v": v}
+    exec(code, names)
+    assert names["out"].shape == v.shape
+    assert "take landmark with 64 features" in capsys.readouterr().out
 
 
 def test_the_tree_is_there() -> None:

@@ -10,19 +10,19 @@ import os
 import signal
 import sys
 import threading
-import tomllib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, Protocol, runtime_checkable
 
 import cyclopts
-from cyclopts import App, ArgumentCollection, Parameter
-from cyclopts.config import Env, Toml
+from cyclopts import App, Parameter
+from cyclopts.config import Toml
 
 import shoal
-from shoal.errors import ShoalError, unknown_name, wrong
+from shoal.errors import ShoalError, wrong
+from shoal.settings import Environment, Notebook, check_environment, config_files
+from shoal.studies.attention_config import AttentionConfig, ErrorConfig
 from shoal.studies.exits_config import ExitsConfig
 
 if TYPE_CHECKING:
@@ -32,28 +32,10 @@ if TYPE_CHECKING:
 app = App(name="shoal", help=shoal.__doc__, version=shoal.__version__)
 study = App(name="study", help="Run one study and write its report.")
 data = App(name="data", help="Find, fetch and verify data sets.")
+attention = App(name="attention", help="Linear attention on your own queries, keys and values.")
 app.command(study)
 app.command(data)
-
-_OWN_VARIABLES = {"SHOAL_DATA"}  # names a folder of data sets, for every command
-
-
-@Parameter(name="*")
-@dataclass(frozen=True, kw_only=True)
-class Notebook:
-    """What a lab notebook keeps besides; it goes into the report.
-
-    Args:
-        who: who made the run.
-        with_whom: who else took part.
-        resources: what was used besides: books, pages, advice.
-        time_spent: in your own words; the computing time is measured.
-    """
-
-    who: str = ""
-    with_whom: str = ""
-    resources: str = ""
-    time_spent: str = ""
+app.command(attention)
 
 
 @app.command
@@ -81,10 +63,33 @@ def demo(
     from shoal.report import write_report
 
     config = ExitsConfig(data=data, budget="quick", offline=offline, seed=seed, minutes=minutes)
-    result, _ = _run_exits(config, notebook, within=run)
+    with _progress() as progress:
+        images = _exits_study(config, notebook, progress)  # first: it may find no data
+        studies = (_attention_study(AttentionConfig(budget="quick", seed=seed), notebook, progress), images)
+        results = [ready.run(run / ready.run_name, progress) for ready in studies]
     report = run / "report.html"
-    write_report([result], report)
-    _print_results([result], report, json=json)
+    write_report(results, report)
+    _print_results(results, report, json=json)
+
+
+@study.command(name="attention")
+def attention_study(
+    config: Annotated[AttentionConfig, Parameter(name="*")] = AttentionConfig(),  # noqa: B008 - frozen
+    *,
+    run: Path | None = None,
+    json: bool = False,
+    notebook: Notebook | None = None,
+) -> None:
+    """Linear attention: its error by map and number of features, its costs, and whether it knows its error.
+
+    Args:
+        config: the study's settings.
+        run: run folder; runs/NAME unless given. A run that was stopped goes on.
+        json: print the result as JSON.
+        notebook: goes into the report.
+    """
+    with _progress() as progress:
+        _run_study(_attention_study(config, notebook, progress), progress, run, json=json)
 
 
 @study.command
@@ -103,11 +108,33 @@ def exits(
         json: print the result as JSON.
         notebook: goes into the report.
     """
-    from shoal.report import write_report
+    with _progress() as progress:
+        _run_study(_exits_study(config, notebook, progress), progress, run, json=json)
 
-    result, folder = _run_exits(config, notebook, within=Path("runs"), exactly=run)
-    write_report([result], folder / "report.html")
-    _print_results([result], folder / "report.html", json=json)
+
+@attention.command
+def error(
+    file: Path,
+    /,
+    config: Annotated[ErrorConfig, Parameter(name="*")] = ErrorConfig(),  # noqa: B008 - frozen
+    *,
+    json: bool = False,
+) -> None:
+    """Find out which feature map reaches an error on your own q, k and v, or that exact attention is needed.
+
+    Args:
+        file: a safetensors file with tensors q, k and v: [batch, heads, seq, dim], [heads, seq, dim] or [seq, dim].
+        config: what is asked.
+        json: print as JSON.
+    """
+    from shoal.studies.attention_file import judge
+
+    with _progress() as progress:
+        found = judge(file, config, lambda candidate: progress.say(f"trying {candidate}"))
+    if json:
+        _print_json(dataclasses.asdict(found))
+    else:
+        print("\n".join(found.lines()))
 
 
 @app.command
@@ -192,11 +219,11 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, _as_interrupt)  # a training saves first: `shoal.engine.interrupt`
     try:
-        words, files = _config_files(words)
-        # `_checked` has refused keys that no command knows; a command passes over those of another
+        words, files = config_files(words)
+        # `config_files` has refused keys that no command knows; a command passes over those of another
         toml = (Toml(f, must_exist=True, use_commands_as_keys=False, allow_unknown=True) for f in files)
-        app.config = [_Environment("SHOAL_", command=False), *toml]
-        _check_environment()
+        app.config = [Environment("SHOAL_", command=False), *toml]
+        check_environment()
         app(words, exit_on_error=False, print_error=False, result_action="return_value")
         _exit(0)
     except ShoalError as error:
@@ -216,69 +243,49 @@ def _as_interrupt(*_: object) -> NoReturn:
     raise KeyboardInterrupt
 
 
-class _Environment(Env):
-    """Settings from variables; SHOAL_DATA is no flag: `shoal.data` looks there when no flag names data."""
-
-    def __call__(self, app: App, commands: tuple[str, ...], arguments: ArgumentCollection) -> None:
-        others = ArgumentCollection(argument for argument in arguments if "--data" not in argument.names)
-        super().__call__(app, commands, others)
-
-
 def _exit(code: int, message: str = "") -> NoReturn:
     if message:
         print(f"shoal: {message}", file=sys.stderr)
     sys.exit(code)
 
 
-def _config_files(words: list[str]) -> tuple[list[str], list[Path]]:
-    """Take `--config FILE` out of the words; without it, ./shoal.toml counts where it exists."""
-    if "--config" not in words:
-        here = Path("shoal.toml")
-        return words, [_checked(here)] if here.exists() else []
-    place = words.index("--config")
-    if place + 1 >= len(words) or not Path(words[place + 1]).is_file():
-        got = words[place + 1] if place + 1 < len(words) else "nothing"
-        raise wrong("--config", expected="a TOML file", got=got)
-    return words[:place] + words[place + 2 :], [_checked(Path(words[place + 1]))]
+@runtime_checkable
+class _Study(Protocol):
+    """A study that is ready to run."""
+
+    run_name: str
+    says: tuple[str, ...]
+
+    def run(self, folder: str | Path | None = None, progress: "Progress | None" = None) -> "Result": ...
 
 
-def _checked(file: Path) -> Path:
-    """Refuse a settings file that is no TOML or holds a key that no command knows."""
-    try:
-        settings = tomllib.loads(file.read_text())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
-        raise wrong(f"settings file {file}", expected="TOML", got=error) from None
-    for key in settings:
-        if key.replace("-", "_") not in _setting_names():
-            raise unknown_name(f"setting in {file}", key, _setting_names())
-    return file
-
-
-def _setting_names() -> set[str]:
-    named = {field.name for settings in (ExitsConfig, Notebook) for field in dataclasses.fields(settings)}
-    return named | {"run", "json", "output"}
-
-
-def _check_environment() -> None:
-    """A misspelt variable would be ignored silently; name it instead."""
-    known = {f"SHOAL_{name.upper()}" for name in _setting_names()} | _OWN_VARIABLES
-    for variable in os.environ:
-        if variable.startswith("SHOAL_") and variable not in known:
-            raise unknown_name("environment variable", variable, known)
-
-
-def _run_exits(
-    config: ExitsConfig, notebook: Notebook | None, *, within: Path, exactly: Path | None = None
-) -> "tuple[Result, Path]":
-    """Run the study in a folder of its own within a folder, or exactly in the one that was asked for."""
+def _exits_study(config: ExitsConfig, notebook: Notebook | None, progress: "Progress") -> _Study:
     from shoal.studies.exits import ExitsStudy
 
-    with _progress() as progress:
-        ready = ExitsStudy(config, _notes(notebook), fetching=_Fetching(progress))
-        for sentence in ready.says:
-            progress.say(f"data: {sentence}")
-        folder = exactly or within / ready.run_name
-        return ready.run(folder, progress), folder
+    return _announced(ExitsStudy(config, _notes(notebook), fetching=_Fetching(progress)), progress)
+
+
+def _attention_study(config: AttentionConfig, notebook: Notebook | None, progress: "Progress") -> _Study:
+    from shoal.studies.attention import AttentionStudy
+
+    return _announced(AttentionStudy(config, _notes(notebook)), progress)
+
+
+def _announced(ready: _Study, progress: "Progress") -> _Study:
+    for sentence in ready.says:
+        progress.say(f"data: {sentence}")
+    return ready
+
+
+def _run_study(ready: _Study, progress: "Progress", folder: Path | None, *, json: bool) -> None:
+    """Run a study in the folder that was asked for, or in one of its own; write its report and print."""
+    from shoal.report import write_report
+
+    folder = folder or Path("runs") / ready.run_name
+    result = ready.run(folder, progress)
+    write_report([result], folder / "report.html")
+    progress.close()
+    _print_results([result], folder / "report.html", json=json)
 
 
 @contextmanager

@@ -33,7 +33,7 @@ class Workspace:
 
 def segment_length(left: int, pairs: int, num_features: int) -> int:
     """Rows of the next segment: whole blocks while there are any, then the rest."""
-    blocks = max(2, min(_MOST_BLOCKS, _MOST_WEIGHTS // (pairs * num_features)))
+    blocks = max(2, min(_MOST_BLOCKS, _MOST_WEIGHTS // max(1, pairs * num_features)))
     whole = min(left // BLOCK, blocks) * BLOCK
     return whole or left
 

@@ -20,7 +20,9 @@ from shoal.attention.values import values_seen
 
 ROWS = 96  # that are computed exactly
 _SMALL = 0.02  # a smaller share changes nothing that the sample could tell
-_FAR = 2.0  # times the farthest exact row
+_FAR = 3.0  # times the farthest exact row
+_NOISE = 1e-9  # of a row's square
+_FEW = 8  # rows before that can be said
 
 
 def guarded(
@@ -71,17 +73,22 @@ class _Seen:
         distance = (exact - mean).norm(dim=-1)
         if not is_causal:
             return cls(_share(gain.sum(-1), size.sum(-1))[..., None, None], distance.amax(-1)[..., None, None])
+        own = _share(gain, size)
         gain, size = (F.pad(x.cumsum(-1), (1, 0)) for x in (gain, size))
         farthest = F.pad(distance.cummax(-1).values, (1, 0), value=torch.inf)
+        farthest[..., :_FEW] = torch.inf  # a row that sees one value is at its mean: the first say nothing
         before = torch.searchsorted(at, torch.arange(out.shape[2], device=out.device))  # exact rows before each row
-        return cls(_share(gain, size)[..., before, None], farthest[..., before, None])
+        share = _share(gain, size)[..., before]
+        share[..., at] = torch.where(own > 0.5, 1.0, share[..., at])  # an exact row is judged by itself as well
+        return cls(share[..., None], farthest[..., before, None])
 
 
 def _sums(exact: Tensor, mean: Tensor, here: Tensor, sample: Sample) -> tuple[Tensor, Tensor]:
     """(mean − out)·(exact − out) and |mean − out|² of every exact row, weighed by the rows that it stands for."""
     towards = (mean - here).double()  # (P, G, rows, M)
     weights = sample.weights.to(here.device)
-    return (towards * (exact - here)).sum(-1) * weights, towards.square().sum(-1) * weights
+    size = towards.square().sum(-1) + _NOISE * exact.double().square().sum(-1)  # a row that is its mean says nothing
+    return (towards * (exact - here)).sum(-1) * weights, size * weights
 
 
 def _share(gain: Tensor, size: Tensor) -> Tensor:

@@ -86,6 +86,9 @@ class Kernelised(torch.autograd.Function):
 
 def run_kernel(problem: Problem, is_causal: bool, sums: Sums) -> tuple[Tensor, Tensor]:
     """Apply the function; see there."""
+    if not problem.pairs:  # an empty batch stays empty
+        out = problem.v.new_empty(0, *problem.q.shape[2:4], problem.v.shape[3], dtype=problem.dtype)
+        return out, out[..., :1]
     fitted = problem.feature_map
     parameters = [] if fitted is None else list(fitted.parameters())
     return Kernelised.apply(problem.q, problem.k, problem.v, problem, is_causal, sums, *parameters)

@@ -69,6 +69,11 @@ class LinearAttention(nn.Module):
         dtype: Any = None,
     ):
         super().__init__()
+        for name, value in (("embed_dim", embed_dim), ("num_heads", num_heads)):
+            if not isinstance(value, int) or isinstance(value, bool):
+                raise wrong(name, expected="a whole number >= 1", got=value)
+        if not isinstance(feature_map, str | FeatureMap):
+            raise wrong("feature_map", expected="a feature map or the name of one", got=feature_map)
         if embed_dim < 1 or num_heads < 1 or embed_dim % num_heads:
             raise wrong("embed_dim", expected="a multiple of num_heads", got=f"{embed_dim} and {num_heads}")
         self.embed_dim, self.num_heads, self.head_dim = embed_dim, num_heads, embed_dim // num_heads

@@ -32,6 +32,9 @@ def starting_sums(problem: Problem, state: AttentionState | None, *, copy: bool 
     if state is None:
         like = problem.v.new_empty(0, dtype=problem.dtype)
         return empty_sums(problem.pairs, features, scales, m, like)
+    if not isinstance(state, AttentionState):
+        fix = "AttentionState.from_state_dict(...) makes one of a saved one"
+        raise wrong("state", expected="an AttentionState", got=type(state).__name__, fix=fix)
     state.check(label, (batch, heads, features, m + 1))
     if state.sums.dtype != problem.dtype or state.sums.device != problem.q.device:
         expected = f"{problem.dtype} on {problem.q.device}, as the inputs need"
@@ -47,4 +50,4 @@ def label_of(problem: Problem) -> tuple[str, int, int]:
         features = problem.k.shape[3]
         return f"ready/{features}", features, 0
     found = problem.feature_map
-    return found.label, found.num_features, found.num_scales
+    return f"{found.label}/scale {problem.scale:.9g}", found.num_features, found.num_scales

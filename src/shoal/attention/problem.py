@@ -74,7 +74,7 @@ class Problem:
         if self.mask is not None:
             found[..., -1] = 1.0
             found.masked_fill_(~self.mask[:, None, start:stop, None], 0.0)
-        return found.view(-1, *shape[2:])
+        return found.view(self.pairs, *shape[2:])
 
     def key_mask(self, start: int, stop: int) -> Tensor | None:
         """(P, n, 1), or None."""

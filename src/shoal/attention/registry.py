@@ -78,6 +78,8 @@ def create_feature_map(
         >>> phi.keys(torch.zeros(1, 2, 5, 8)).linear().shape
         torch.Size([1, 2, 5, 64])
     """
+    if not isinstance(name, str):
+        raise wrong("name", expected="the name of a feature map", got=name, fix="see list_feature_maps()")
     if name not in _maps:
         raise unknown_name("feature map", name, _maps)
     kind = _maps[name]

@@ -43,7 +43,7 @@ def slices_of(problem: Problem) -> list[Slice]:
     """How a call is cut: into rows of the batch where sequences are short, into heads where they are long."""
     batch, heads, length = problem.k.shape[:3]
     most = max(1, _ROWS // max(1, length, problem.q.shape[3]))  # heads of a slice
-    if problem.k.device.type != "cpu" or most >= batch * heads:
+    if problem.k.device.type != "cpu" or most >= batch * heads or not batch:
         return [Slice(slice(0, batch), slice(0, heads))]
     if most >= heads:
         return [Slice(rows, slice(0, heads)) for rows in _ranges(batch, -(-batch * heads // most))]

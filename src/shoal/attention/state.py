@@ -64,6 +64,8 @@ class AttentionState:
         Raises:
             InputError: if a row is not in the batch.
         """
+        if isinstance(rows, Tensor) and (rows.is_floating_point() or rows.dtype == torch.bool):
+            raise wrong("rows", expected="whole numbers", got=str(rows.dtype), fix="mask.nonzero()[:, 0] makes them")
         chosen = torch.as_tensor(rows, dtype=torch.long, device=self.sums.device)
         batch = self.sums.shape[0]
         if chosen.ndim != 1 or (chosen.numel() and not -batch <= int(chosen.min()) <= int(chosen.max()) < batch):

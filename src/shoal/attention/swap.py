@@ -103,7 +103,7 @@ def replace_attention(
 def _put_in(model: nn.Module, layers: dict[nn.MultiheadAttention, LinearAttention]) -> None:
     """Replace layers wherever they are used, also in several places."""
     for parent in list(model.modules()):
-        for name, child in list(parent.named_children()):
+        for name, child in list(parent._modules.items()):  # not named_children, which tells a shared one once
             if isinstance(child, nn.MultiheadAttention) and child in layers:
                 setattr(parent, name, layers[child])
                 if isinstance(parent, nn.TransformerEncoderLayer):

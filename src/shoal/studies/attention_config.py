@@ -68,22 +68,22 @@ BUDGETS: dict[str, dict[str, int | tuple[int, ...]]] = {
         "length": 512,
         "calibration": 2048,
         "features": (64, 256),
-        "steps": 150,
+        "steps": 100,
         "window": 32,
-        "longest": 4096,
-        "draws": 100,
+        "longest": 8192,
+        "draws": 200,
         "repeats": 7,
     },
     "default": {
         "heads": 6,
         "length": 1024,
-        "calibration": 4096,
+        "calibration": 3072,
         "features": (32, 64, 128, 256),
-        "steps": 600,
+        "steps": 400,
         "window": 64,
-        "longest": 8192,
+        "longest": 16384,
         "draws": 400,
-        "repeats": 11,
+        "repeats": 7,
     },
     "full": {
         "heads": 10,
@@ -99,7 +99,7 @@ BUDGETS: dict[str, dict[str, int | tuple[int, ...]]] = {
 }
 
 _LIMITS: dict[str, tuple[int, int]] = {
-    "seed": (0, 2**31),
+    "seed": (0, 2**62),
     "dim": (2, 512),
     "heads": (2, 1024),
     "length": (64, 2**14),
@@ -130,9 +130,9 @@ def resolve(config: AttentionConfig) -> AttentionConfig:
             also = ", or 0 for the budget's" if name in budget else ""
             raise wrong(name, expected=f"a whole number from {low} to {high}{also}", got=value)
     check_features(resolved.features)
-    most = max(resolved.features)
-    if most > resolved.calibration:
-        raise wrong("features", expected=f"at most the {resolved.calibration} tokens of calibration", got=most)
+    if resolved.features[-1] > resolved.calibration:
+        most = f"at most the {resolved.calibration} tokens of calibration"
+        raise wrong("features", expected=most, got=resolved.features[-1])
     return resolved
 
 
@@ -144,3 +144,5 @@ def check_features(features: tuple[int, ...]) -> None:
     """
     if not features or any(count % 2 or not 2 <= count <= 2**14 for count in features):
         raise wrong("features", expected=f"even numbers from 2 to {2**14}", got=list(features))
+    if list(features) != sorted(set(features)):
+        raise wrong("features", expected="numbers in ascending order", got=list(features))

@@ -1,9 +1,10 @@
-"""What exact and linear attention cost in time and memory, against the length of the sequence and the number of features.
+"""What exact and linear attention cost in time and memory, against the length and the number of features.
 
 Everything is timed on one thread, in turns: a busy machine then disturbs all lengths alike. Exact attention is torch's
 `scaled_dot_product_attention`, which never holds the attention matrix; the formula written out does.
 """
 
+import itertools
 import statistics
 import time
 from collections.abc import Callable, Sequence
@@ -70,7 +71,7 @@ def by_features(config: AttentionConfig) -> Row:
     return {
         "length": length,
         "counts": counts,
-        "exact": [row[0] for row in times],
+        "exact": [row[:1] for row in times],
         "linear": [row[1:] for row in times],
     }
 
@@ -79,12 +80,12 @@ def decoding(config: AttentionConfig) -> Row:
     """Seconds of one more token after contexts of several lengths, and what has to be kept for it.
 
     Returns:
-        exact, linear: [repeats][contexts], seconds of a step; cache_bytes: [contexts], keys and values; state_bytes: of the
-        linear form, [contexts].
+        exact, linear: [repeats][contexts], seconds of a step; exact_bytes: [contexts], keys and values; linear_bytes:
+        [contexts], of the state.
     """
     phi = create_feature_map("positive", config.dim, FEATURES, seed=config.seed)
     q1, k1, v1 = _rows(config, 3, DECODING_HEADS, 1)
-    contexts = [2 * length for length in lengths(config)[::2]]
+    contexts = [2 * SHORTEST * 4**i for i in range(12) if 2 * SHORTEST * 4**i <= 4 * config.longest]
     runs: list[Callable[[], object]] = []
     caches, states = [], []
     for context in contexts:
@@ -103,8 +104,8 @@ def decoding(config: AttentionConfig) -> Row:
         "contexts": contexts,
         "exact": [row[::2] for row in times],
         "linear": [row[1::2] for row in times],
-        "cache_bytes": caches,
-        "state_bytes": states,
+        "exact_bytes": caches,
+        "linear_bytes": states,
     }
 
 
@@ -120,7 +121,7 @@ def _peak(run: Callable[[], object], *given: torch.Tensor) -> int:
 
 
 def _in_turns(runs: Sequence[Callable[[], object]], repeats: int, calls: int = 1) -> list[list[float]]:
-    """Seconds of a call of each run, [repeats][runs], after one untimed round; the median where a timing has several calls."""
+    """Seconds of each run, [repeats][runs], after one untimed round; the median call where a timing has several."""
     found: list[list[float]] = []
     with torch.no_grad():
         for _ in range(repeats + 1):
@@ -130,6 +131,6 @@ def _in_turns(runs: Sequence[Callable[[], object]], repeats: int, calls: int = 1
                 for _ in range(calls):
                     run()
                     marks.append(time.perf_counter())
-                row.append(statistics.median(b - a for a, b in zip(marks, marks[1:], strict=False)))
+                row.append(statistics.median(b - a for a, b in itertools.pairwise(marks)))
             found.append(row)
     return found[1:]

@@ -1,7 +1,7 @@
 """Made-up queries, keys and values: trained-like ones, and isotropic ones that random features were tested on.
 
-`aniso` has what heads of trained networks have: few strong directions, means away from zero, logits that differ by about
-one from key to key. `iso` is Gaussian noise after a LayerNorm. Tokens of one head are independent of one another.
+`aniso` has what heads of trained networks have: few strong directions, means away from zero, and logits that differ by
+about one from key to key. `iso` is Gaussian noise after a LayerNorm. Tokens of one head are independent of one another.
 """
 
 from dataclasses import dataclass

@@ -1,9 +1,12 @@
 """The mathematics behind linear attention, checked by numbers: identity, unbiasedness, recurrence.
 
-exp(q·k/√D) = exp(|q|²/2σ²) · exp(|k|²/2σ²) · exp(−|q − k|²/2σ²) with σ² = √D is exact. Random features estimate the last
-factor without bias; their error falls as the root of their number. Norms are small here: that is where the variance
-exists in numbers that can be averaged.
+    exp(q·k/√D) = exp(|q|²/2σ²) · exp(|k|²/2σ²) · exp(−|q − k|²/2σ²)        σ² = √D
+
+is exact. Random features estimate the last factor without bias; their error falls as the root of their number.
+Norms are small here: that is where the variance exists in numbers that can be averaged.
 """
+
+import zlib
 
 import torch
 from torch import Tensor
@@ -47,10 +50,10 @@ def kernel_estimates(config: AttentionConfig, name: str, *, orthogonal: bool) ->
     exact = (q * k).sum(-1).mul(config.dim**-0.5).exp()  # (pairs,)
     bias: list[list[float]] = [[] for _ in range(config.draws)]
     square: list[list[float]] = [[] for _ in range(config.draws)]
-    for at, count in enumerate(COUNTS):
+    for count in COUNTS:
         phi = create_feature_map(name, config.dim, count, orthogonal=orthogonal)
         for draw in range(config.draws):
-            phi.redraw((config.seed * len(COUNTS) + at) * config.draws + draw)
+            phi.redraw(zlib.crc32(repr((config.seed, count, draw)).encode()))
             wrong = _products(phi, q, k) / exact - 1
             bias[draw].append(float(wrong.mean()))
             square[draw].append(float(wrong.square().mean()))
@@ -58,7 +61,7 @@ def kernel_estimates(config: AttentionConfig, name: str, *, orthogonal: bool) ->
 
 
 def recurrence(config: AttentionConfig) -> Row:
-    """Deviation of token-by-token recurrence from the masked form written out, float64, relative to the largest output."""
+    """Deviation of the recurrence, token by token, from the masked form; float64, over the largest output."""
     worst = 0.0
     names = ("positive", "hyperbolic", "elu")
     for kind in KINDS:

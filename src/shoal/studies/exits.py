@@ -8,11 +8,9 @@ exits gives up the validation images: what it is compared with is at its best.
 """
 
 import hashlib
-import json
 import re
-import shlex
 import time
-from dataclasses import asdict, fields, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +41,7 @@ from shoal.studies.exits_findings import Findings, summary, tables
 from shoal.studies.exits_pictures import pictures
 from shoal.studies.exits_timing import time_both
 from shoal.studies.exits_training import create_early, fit_config, train_early, train_plain
+from shoal.studies.repeating import plain_settings, repeating_command, short_digest
 from shoal.studies.result import Result
 
 
@@ -74,9 +73,8 @@ class ExitsStudy:
         self.reading = time.monotonic() - began
         create_early(self.config, self.splits)  # the same for a wrong layer
         self.identity = {"study": self.name, "settings": _identifying(self.config), "data": _identity(self.splits)}
-        digest = hashlib.sha256(json.dumps(self.identity, sort_keys=True).encode()).hexdigest()[:6]
         data_name = re.sub(r"[^A-Za-z0-9_.-]+", "-", self.splits.name)
-        self.run_name = f"exits-{self.config.budget}-{data_name}-{digest}"
+        self.run_name = f"exits-{self.config.budget}-{data_name}-{short_digest(self.identity)}"
         self.says = tuple(filter(None, (f"{self.splits} ({self.about['why']})", self.about["better"])))
 
     def run(self, folder: str | Path | None = None, progress: Progress | None = None) -> Result:
@@ -116,7 +114,7 @@ class ExitsStudy:
             title="Networks that stop early",
             summary=summary(findings),
             command=command(config, self.about["name_or_path"]),
-            settings=_plain(config),
+            settings=plain_settings(config),
             environment=environment | {"precision": plain_history.precision},
             data={key: value for key, value in self.about.items() if key != "name_or_path"},
             claims=all_claims(findings.measured),
@@ -132,14 +130,9 @@ class ExitsStudy:
         )
 
 
-def _plain(config: ExitsConfig) -> dict[str, Any]:
-    """The settings as TOML and JSON can hold them."""
-    return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(config).items()}
-
-
 def _identifying(config: ExitsConfig) -> dict[str, Any]:
     """The settings that a result depends on; where the data were found is told by their digest instead."""
-    return {key: value for key, value in _plain(config).items() if key not in ("data", "offline")}
+    return {key: value for key, value in plain_settings(config).items() if key not in ("data", "offline")}
 
 
 def _identity(splits: ImageSplits) -> dict[str, Any]:
@@ -198,20 +191,7 @@ def command(config: ExitsConfig, data: str) -> str:
         data: the name or path of the data that were found.
     """
     usual = resolve(ExitsConfig(budget=config.budget))
-    words = ["shoal", "study", "exits", "--budget", config.budget, "--data", data]
-    for field in fields(config):
-        value = getattr(config, field.name)
-        if field.name in ("budget", "data", "offline") or (
-            value == getattr(usual, field.name) and field.name != "seed"
-        ):
-            continue
-        flag = f"--{field.name.replace('_', '-')}"
-        if isinstance(value, bool):
-            words.append(flag if value else f"--no-{flag[2:]}")
-            continue
-        for item in value if isinstance(value, tuple) else (value,):
-            words += [flag, str(item)]
-    return shlex.join(words)
+    return repeating_command("exits", config, usual, given=("--data", data), left_out=("data", "offline"))
 
 
 @torch.no_grad()

@@ -1,4 +1,4 @@
-"""How numbers read in the sentences of a study: one form for shares and one for MACs."""
+"""How numbers read in the sentences of a study: one form for shares, one for MACs, one for what is nearly nothing."""
 
 
 def percent(share: float, digits: int = 2) -> str:
@@ -23,3 +23,13 @@ def millions(count: float) -> str:
         ('139.5 M', '0.1944 M')
     """
     return f"{count / 1e6:.4g} M"
+
+
+def powers(value: float) -> str:
+    """A small number in powers of ten, as text that needs no superscripts.
+
+    Example:
+        >>> powers(1.53e-14), powers(0.0)
+        ('1.5e-14', '0')
+    """
+    return f"{value:.1e}" if value else "0"

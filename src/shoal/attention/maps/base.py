@@ -70,6 +70,7 @@ class FeatureMap(nn.Module):
         for name, tensor in Invariances.none(dim).items():
             self.register_buffer(name, tensor)
         self.register_buffer("heads_", torch.tensor(0))
+        self._checksum = ""  # of the constants, once it was asked for
         self.heads, self.groups = 0, 1  # groups: query heads that shared a key head in `fit`
 
     # ------------------------------------------------------------------ what a map does
@@ -119,7 +120,13 @@ class FeatureMap(nn.Module):
                     setattr(self, name, tensor)
         self.heads, self.groups = k.shape[1], grouped_by
         self.heads_.fill_(self.heads)
-        self._fit(q, k, v, scale, **options)
+        self._checksum = ""
+        try:
+            self._fit(q, k, v, scale, **options)
+        except BaseException:  # half a fit is none
+            self.heads = 0
+            self.heads_.fill_(0)
+            raise
         return self
 
     def _fit(self, q: Tensor, k: Tensor, v: Tensor | None, scale: float) -> None:
@@ -127,7 +134,7 @@ class FeatureMap(nn.Module):
 
     def redraw(self, seed: int) -> Self:
         """Draw new random directions; what was fitted stays. Maps without randomness stay as they are."""
-        self.seed = seed
+        self.seed, self._checksum = seed, ""
         return self
 
     @property
@@ -166,7 +173,10 @@ class FeatureMap(nn.Module):
     @property
     def label(self) -> str:
         """What a state of running sums is made of; sums of one map mean nothing to another."""
-        return f"{self.name}/{self.dim}/{self.num_features}/{self.seed}/{self.heads}"
+        if not self._checksum:
+            total = sum(float(tensor.double().sum()) for tensor in self.buffers())
+            self._checksum = f"{total:.9e}"
+        return f"{self.name}/{self.dim}/{self.num_features}/seed {self.seed}/{self.heads} heads/{self._checksum}"
 
     def extra_repr(self) -> str:
         """Shown by `print`."""
@@ -254,4 +264,4 @@ class FeatureMap(nn.Module):
         super()._load_from_state_dict(
             state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs
         )
-        self.heads = int(self.heads_)
+        self.heads, self._checksum = int(self.heads_), ""

@@ -66,5 +66,5 @@ class Taylor(FeatureMap):
         """One, the row, and its products; those of different entries stand for two."""
         x = scale**0.5 * x
         row, column = self.pairs
-        products = x[..., row] * x[..., column] * torch.where(row == column, 0.5**0.5, 1.0).to(x.dtype)
+        products = x[..., row] * x[..., column] * torch.where(row == column, x.new_tensor(0.5**0.5), x.new_tensor(1.0))
         return Features(torch.cat([torch.ones_like(x[..., :1]), x, products], -1))

@@ -1,0 +1,83 @@
+"""Where the settings of the commands come from: defaults < shoal.toml or --config FILE < SHOAL_… variables < flags.
+
+A key or variable that no command knows is an error with the nearest name: a misspelt one would be ignored silently.
+"""
+
+import dataclasses
+import os
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+
+from cyclopts import App, ArgumentCollection, Parameter
+from cyclopts.config import Env
+
+from shoal.errors import unknown_name, wrong
+from shoal.studies.attention_config import AttentionConfig, ErrorConfig
+from shoal.studies.exits_config import ExitsConfig
+
+_OWN_VARIABLES = {"SHOAL_DATA"}  # names a folder of data sets, for every command
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class Notebook:
+    """What a lab notebook keeps besides; it goes into the report.
+
+    Args:
+        who: who made the run.
+        with_whom: who else took part.
+        resources: what was used besides: books, pages, advice.
+        time_spent: in your own words; the computing time is measured.
+    """
+
+    who: str = ""
+    with_whom: str = ""
+    resources: str = ""
+    time_spent: str = ""
+
+
+class Environment(Env):
+    """Settings from variables; SHOAL_DATA is no flag: `shoal.data` looks there when no flag names data."""
+
+    def __call__(self, app: App, commands: tuple[str, ...], arguments: ArgumentCollection) -> None:
+        """Fill in what variables say."""
+        others = ArgumentCollection(argument for argument in arguments if "--data" not in argument.names)
+        super().__call__(app, commands, others)
+
+
+def config_files(words: list[str]) -> tuple[list[str], list[Path]]:
+    """Take `--config FILE` out of the words; without it, ./shoal.toml counts where it exists."""
+    if "--config" not in words:
+        here = Path("shoal.toml")
+        return words, [_checked(here)] if here.exists() else []
+    place = words.index("--config")
+    if place + 1 >= len(words) or not Path(words[place + 1]).is_file():
+        got = words[place + 1] if place + 1 < len(words) else "nothing"
+        raise wrong("--config", expected="a TOML file", got=got)
+    return words[:place] + words[place + 2 :], [_checked(Path(words[place + 1]))]
+
+
+def _checked(file: Path) -> Path:
+    """Refuse a settings file that is no TOML or holds a key that no command knows."""
+    try:
+        settings = tomllib.loads(file.read_text())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+        raise wrong(f"settings file {file}", expected="TOML", got=error) from None
+    for key in settings:
+        if key.replace("-", "_") not in _setting_names():
+            raise unknown_name(f"setting in {file}", key, _setting_names())
+    return file
+
+
+def _setting_names() -> set[str]:
+    classes = (AttentionConfig, ErrorConfig, ExitsConfig, Notebook)
+    return {field.name for each in classes for field in dataclasses.fields(each)} | {"run", "json", "output"}
+
+
+def check_environment() -> None:
+    """A misspelt variable would be ignored silently; name it instead."""
+    known = {f"SHOAL_{name.upper()}" for name in _setting_names()} | _OWN_VARIABLES
+    for variable in os.environ:
+        if variable.startswith("SHOAL_") and variable not in known:
+            raise unknown_name("environment variable", variable, known)

@@ -1,0 +1,118 @@
+"""The attention study: how far linear attention is from exact attention, what it costs, and whether it knows.
+
+    result = AttentionStudy(AttentionConfig(budget="quick")).run("runs/attention")
+
+It needs no data: queries, keys and values are made up, once like those of trained networks and once isotropic.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+
+from shoal.engine import Progress, RunFolder, Silent, describe_environment
+from shoal.studies.attention_claims import all_claims
+from shoal.studies.attention_config import AttentionConfig, resolve
+from shoal.studies.attention_findings import summary, tables
+from shoal.studies.attention_inputs import BASIS_OFF, DECAY, KEY_OFFSET, QUERY_OFFSET, SPREAD
+from shoal.studies.attention_measurements import measure
+from shoal.studies.attention_pictures import pictures
+from shoal.studies.measured_rows import Rows
+from shoal.studies.repeating import plain_settings, repeating_command, short_digest
+from shoal.studies.result import Result
+
+THREADS = 1  # of torch: many small products stall at thread barriers where other programs are busy
+
+
+class AttentionStudy:
+    """The study, ready to run.
+
+    Args:
+        config: the settings; what is 0 or empty follows the budget.
+        notes: what the lab notebook holds besides: who, with whom, resources, time spent.
+
+    Attributes:
+        name: "attention".
+        run_name: a name for the run folder that tells budgets and settings apart.
+        says: what the inputs are, a sentence each.
+
+    Raises:
+        InputError: if a setting is wrong.
+    """
+
+    name = "attention"
+    says: tuple[str, ...] = ("queries, keys and values are made up; no data set is needed",)
+
+    def __init__(self, config: AttentionConfig, notes: dict[str, str] | None = None):
+        self.config, self.notes = resolve(config), notes or {}
+        self.identity = {"study": self.name, "settings": plain_settings(self.config)}
+        self.run_name = f"attention-{self.config.budget}-{short_digest(self.identity)}"
+
+    def run(self, folder: str | Path | None = None, progress: Progress | None = None) -> Result:
+        """Measure, and say what follows.
+
+        Args:
+            folder: run folder for measured rows and the result; goes on where a run stopped.
+            progress: told how it goes.
+
+        Returns:
+            Tables, pictures and claims; also written to `folder`/result.json.
+
+        Raises:
+            InputError: if the folder belongs to a run with other settings.
+            ShoalError: if a file cannot be written.
+        """
+        if folder is None:
+            return self._run(None, progress or Silent())
+        with RunFolder(folder, self.identity) as run:
+            result = self._run(run, progress or Silent())
+            result.save(run.path / "result.json")
+        return result
+
+    def _run(self, run: RunFolder | None, progress: Progress) -> Result:
+        config = self.config
+        with _threads(THREADS):
+            environment = describe_environment(seed=config.seed, device="cpu", why="what is timed is the CPU")
+            if run:
+                run.record_environment(environment)
+            rows = Rows(run)
+            measured = measure(config, rows, progress)
+        return Result(
+            study=self.name,
+            title="Attention that knows its own error",
+            summary=summary(config, measured),
+            command=repeating_command(self.name, config, resolve(AttentionConfig(budget=config.budget))),
+            settings=plain_settings(config),
+            environment=environment,
+            data=_about(config),
+            claims=all_claims(measured),
+            tables=tables(config, measured),
+            pictures=pictures(config, measured),
+            seconds=rows.seconds(),
+            notes=self.notes,
+        )
+
+
+def _about(config: AttentionConfig) -> dict[str, str | int]:
+    """The inputs in words."""
+    return {
+        "name": "made-up queries, keys and values",
+        "trained-like": f"standard deviations follow i^{DECAY} along a random basis (the keys' {BASIS_OFF:.0%} off the "
+        f"queries'), total variance {config.dim}; means N(0, {QUERY_OFFSET}²) for queries and N(0, {KEY_OFFSET:g}) for "
+        f"keys; scaled so that the logits of a row have the standard deviation {SPREAD:g} on average; values N(0, 1)",
+        "isotropic": "queries and keys N(0, 1) after a LayerNorm, values N(0, 1)",
+        "heads": config.heads,
+        "tokens for the errors": config.length,
+        "tokens for calibration": config.calibration,
+    }
+
+
+@contextmanager
+def _threads(count: int) -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
