@@ -94,8 +94,8 @@ def test_the_output_is_shrunk_by_the_best_share(count: int, size: float) -> None
     best = ((towards * (exact - out)).sum((2, 3)) / towards.square().sum((2, 3))).clamp(0, 1)
     assert bool((best > 0.5).all() if size == 2.0 else ((best > 0.05) & (best < 0.5)).all())
     best = best.masked_fill(best > 0.5, 1.0)[..., None, None]
-    far = towards.norm(dim=-1, keepdim=True) > 2 * (exact - mean).norm(dim=-1).amax(-1)[..., None, None]
-    assert torch.allclose(found, torch.where(far, mean, out + best * towards), rtol=1e-8, atol=1e-10)
+    far = towards.norm(dim=-1, keepdim=True) > 3 * (exact - mean).norm(dim=-1).amax(-1)[..., None, None]
+    assert torch.allclose(found, torch.where(far, mean, out + best * towards), rtol=1e-6, atol=1e-8)
 
 
 @pytest.mark.parametrize("window", [None, 10])

@@ -1,9 +1,9 @@
 """A guard for maps on inputs they were not made for: shrink the output towards the mean of the values where that helps.
 
 A few rows are computed exactly. From them follows, per head, the share β in [0, 1] of the mean that brings the output
-closest to the truth: near 0 for a map that works, and the output is left as it is; near 1 for one that does not. A single
+closest to the truth: near 0 for a map that works, whose output is left as it is; near 1 for one that does not. A single
 row that is much farther from the mean than every exact one gets the mean, too. If causal, a row is judged by rows
-before it.
+before it, and an exact one by itself.
 """
 
 from dataclasses import dataclass

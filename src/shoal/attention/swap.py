@@ -148,7 +148,8 @@ def _keep(calls: dict[str, _Call], name: str, module: nn.MultiheadAttention, arg
     rows = [given[key] for key in ("query", "key", "value")]
     rows = [x[None] if x.ndim == 2 else x if module.batch_first else x.transpose(0, 1) for x in rows]
     layer = _layer_like(module, "elu", 1, None, False, 0)  # projects as the replacement will
-    causal = bool(given.get("is_causal", False)) or _is_causal_mask(given.get("attn_mask"), rows[0].shape[1], rows[1].shape[1])
+    lengths = rows[0].shape[1], rows[1].shape[1]
+    causal = bool(given.get("is_causal", False)) or _is_causal_mask(given.get("attn_mask"), *lengths)
     keep = _kept(given.get("key_padding_mask"), given["query"].ndim == 2)
     calls[name] = _Call(*layer.project(*rows), causal, keep)
 
