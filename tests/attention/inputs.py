@@ -3,7 +3,9 @@
 import copy
 from functools import cache
 
+import pytest
 import torch
+from hypothesis import settings
 from torch import Tensor
 
 from shoal.attention import FeatureMap, create_feature_map, list_feature_maps
@@ -21,7 +23,10 @@ KERNEL = [
 ]  # estimate exp(scale · q·k) when fitted
 # one map for every way through the code: value and row, log and row, both; value alone; parameters; none
 PATHS = ["trig", "positive", "landmark", "taylor", "learned", "ready"]
+REST = [pytest.param(name, marks=pytest.mark.slow) for name in EVERY if name not in PATHS]
 COUNTS = {"trig": 64, "landmark": 8, "learned": 8}
+
+fewer_examples = settings(max_examples=settings().max_examples // 2)  # every one of them is a call of the operator
 
 
 def normal(*shape: int, seed: int, dtype: torch.dtype = torch.float64) -> Tensor:

@@ -19,7 +19,21 @@ from shoal.attention import (
     softmax_attention_reference,
     windowed_linear_attention,
 )
-from tests.attention.inputs import BATCH, EVERY, HEADS, KERNEL, PATHS, M, distance, fitted, mask, normal, qkv, ready
+from tests.attention.inputs import (
+    BATCH,
+    EVERY,
+    HEADS,
+    KERNEL,
+    PATHS,
+    REST,
+    M,
+    distance,
+    fitted,
+    mask,
+    normal,
+    qkv,
+    ready,
+)
 
 
 def leaves(*tensors: Tensor) -> list[Tensor]:
@@ -58,7 +72,7 @@ def called(name: str, is_causal: bool, window: int | None) -> tuple[Callable[...
 
 
 @pytest.mark.parametrize("is_causal", [False, True])
-@pytest.mark.parametrize("name", EVERY)
+@pytest.mark.parametrize("name", [*PATHS, *REST])
 def test_gradcheck_with_a_state(name: str, is_causal: bool) -> None:
     """What came before is a constant, for all gradients."""
     phi = ready(name)
@@ -79,7 +93,7 @@ def with_state_by_reference(
 
 
 @pytest.mark.parametrize("is_causal", [False, True])
-@pytest.mark.parametrize("name", EVERY)
+@pytest.mark.parametrize("name", [*PATHS, *REST])
 def test_gradients_with_a_state_are_those_of_the_whole_sequence(name: str, is_causal: bool) -> None:
     phi, before = ready(name), qkv(70, name=name, seed=1)
     _, state = linear_attention(*before, feature_map=phi, return_state=True)
@@ -140,9 +154,9 @@ def test_blocks_segments_and_slices_change_no_gradient(
     monkeypatch.setattr(shoal.attention.blocks, "BLOCK", 4)
     monkeypatch.setattr(shoal.attention.blocks, "_MOST_BLOCKS", 3)
     monkeypatch.setattr(shoal.attention.full, "BLOCK", 5)
-    for rows in (1, 120):  # heads alone, rows of the batch alone
+    for rows in (1, 60):  # heads alone, rows of the batch alone
         monkeypatch.setattr(shoal.attention.slices, "_ROWS", rows)
-        compare(name, 50, is_causal, 1e-9, key_mask=mask(50, blind=False), groups=2)
+        compare(name, 26, is_causal, 1e-9, key_mask=mask(26, blind=False), groups=2)
 
 
 @pytest.mark.parametrize("name", ["positive", "oprf", "learned", "trig", "landmark"])
@@ -214,7 +228,7 @@ def test_rows_that_see_nothing_have_no_gradient(name: str) -> None:
 def test_padded_keys_have_no_gradient(windowed: bool, is_causal: bool) -> None:
     key_mask = mask(70)
     hidden = ~key_mask[:, None, :, None]
-    for name in EVERY:
+    for name in PATHS:
         phi = ready(name, window=5)
         if windowed and (phi is None or not phi.estimates_softmax):
             continue
@@ -321,7 +335,7 @@ def test_a_state_carries_no_graph() -> None:
 
 
 @pytest.mark.parametrize("is_causal", [False, True])
-@pytest.mark.parametrize("name", [*KERNEL, "learned"])
+@pytest.mark.parametrize("name", ["trig", "positive", "landmark", "learned", "taylor"])
 def test_gradcheck_with_a_window(name: str, is_causal: bool) -> None:
     assert gradcheck(*called(name, is_causal, 2), fast_mode=True)
 

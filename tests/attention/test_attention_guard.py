@@ -31,8 +31,8 @@ def inputs(n: int, size: float, seed: int) -> tuple[Tensor, Tensor, Tensor]:
     return size * q, size * k, v + 0.3
 
 
-def compare(name: str, count: int, is_causal: bool) -> None:
-    for seed in range(4):
+def compare(name: str, count: int, is_causal: bool, seeds: int = 2) -> None:
+    for seed in range(seeds):
         for size in (1.0, 1.5, 3.0, 10.0):
             q, k, v = inputs(400, size, seed)
             phi = create_feature_map(name, DIM, count, seed=seed)
@@ -52,7 +52,7 @@ def test_bad_maps_are_not_worse_than_the_mean(name: str, count: int, is_causal: 
 @pytest.mark.parametrize("count", [8, 64])
 def test_signed_maps_are_not_worse_than_the_mean(count: int, is_causal: bool) -> None:
     """Few rows with a denominator close to zero carry all of their error: a sample of rows may hold none of them."""
-    compare("trig", count, is_causal)
+    compare("trig", count, is_causal, seeds=3)
 
 
 @pytest.mark.parametrize(("name", "count"), [("trig", 64), ("positive", 8), ("hyperbolic", 16)])
@@ -111,7 +111,7 @@ def test_the_past_does_not_move(size: float, window: int | None) -> None:
 
     before = attend(q, k, v)
     for t in (1, 20, 64, 100, 250):
-        for factor in (0.0, 1.0, 30.0, 1000.0):
+        for factor in (1.0, 1000.0):
             later = [x.clone() for x in (q, k, v)]
             for i, x in enumerate(later):
                 x[:, :, t:] = factor * normal(*x.shape, seed=50 + i).float()[:, :, t:]

@@ -81,8 +81,9 @@ def ratio_interval(
 ) -> tuple[float, float, float]:
     """Σ error / Σ size over all positions, with its interval on a log scale.
 
-    Linearisation: the variance is that of the residuals error − ratio · size, stratum by stratum, with the finite
-    population's correction; Student's quantile with Satterthwaite's degrees of freedom.
+    The variance is a delete-one jackknife within strata, with the finite population's correction: where few rows carry
+    much of the error it is wider than linearisation, which is what such rows deserve. Student's quantile with
+    Satterthwaite's degrees of freedom.
 
     Args:
         error: of each drawn position, >= 0.
@@ -93,24 +94,36 @@ def ratio_interval(
     Returns:
         Ratio, lower and upper end. The interval is a point where every position was drawn.
 
-    Source: Cochran 1977, "Sampling techniques", sections 5.4, 5.6 and 6.11.
+    Source: Cochran 1977, "Sampling techniques", sections 5.4 and 6.11; Wolter 2007, "Introduction to variance estimation",
+        section 4.5.
     """
-    weights = sample.weights
-    total = float((weights * size).sum())
-    ratio = float((weights * error).sum()) / total
-    residual = error - ratio * size
+    total_error, total_size = (float((sample.weights * x).sum()) for x in (error, size))
+    ratio = total_error / total_size
     variance, spread = 0.0, 0.0
     for h, population in enumerate(sample.sizes.tolist()):
-        own = residual[sample.stratum == h]
-        n = len(own)
+        own = sample.stratum == h
+        n = int(own.sum())
         if n < 2 or n >= population:
             continue
-        part = population**2 * (1 - n / population) * float(own.var()) / n
+        without = _log_ratios_without(error[own], size[own], population, total_error, total_size)
+        part = (n - 1) / n * (1 - n / population) * float((without - without.mean()).square().sum())
         variance += part
         spread += part**2 / (n - 1)
     if variance == 0 or ratio == 0:
         return ratio, ratio, ratio
     from scipy.special import stdtrit  # here: half a second of import
 
-    reach = float(stdtrit(variance**2 / spread, (1 + confidence) / 2)) * variance**0.5 / total / ratio
+    reach = float(stdtrit(variance**2 / spread, (1 + confidence) / 2)) * variance**0.5
     return ratio, ratio * math.exp(-reach), ratio * math.exp(reach)
+
+
+def _log_ratios_without(
+    error: Tensor, size: Tensor, population: int, total_error: float, total_size: float
+) -> Float[Tensor, "n"]:
+    """log(Σ error / Σ size) with each position of a stratum left out in turn, the others standing for it."""
+    found = []
+    for x, total in ((error, total_error), (size, total_size)):
+        mean, n = x.mean(), len(x)
+        without = (n * mean - x) / (n - 1)  # mean of the others
+        found.append((total + population * (without - mean)).clamp_min(1e-300).log())
+    return found[0] - found[1]

@@ -68,7 +68,7 @@ BUDGETS: dict[str, dict[str, int | tuple[int, ...]]] = {
         "length": 512,
         "calibration": 2048,
         "features": (64, 256),
-        "steps": 100,
+        "steps": 60,
         "window": 32,
         "longest": 8192,
         "draws": 200,

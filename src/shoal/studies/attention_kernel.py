@@ -20,7 +20,7 @@ from shoal.studies.measured_rows import Row
 COUNTS = (16, 32, 64, 128, 256, 512)
 KERNEL_MAPS = ("trig", "positive", "hyperbolic")
 PAIRS = 32
-SQUARED_NORM = 1.0  # of √scale·q and √scale·k: kernels up to e, variances that an average can see
+SQUARED_NORM = 0.5  # of √scale·q and √scale·k: kernels up to √e, variances that an average can see
 _TOKENS = 64
 
 
