@@ -1,6 +1,7 @@
 """The error estimate against the true error: exact where all rows are looked at, covered by its interval where not."""
 
 import dataclasses
+import math
 from typing import Any
 
 import pytest
@@ -255,15 +256,27 @@ def test_every_position_is_drawn_as_often_as_its_weight_says() -> None:
         assert distance(total / 400, torch.ones(200).double()) < 5 * float((weight / 400).sqrt())
 
 
-def test_the_interval_of_a_ratio_is_stratified_samplings() -> None:
-    """Against the textbook's formulas in one stratum: residuals' variance, finite population, Student's quantile."""
-    sample = draw_rows(torch.arange(50), 8, growing=False, seed=1)
-    one = dataclasses.replace(sample, stratum=torch.zeros(8, dtype=torch.long), sizes=torch.tensor([50]))
+def test_the_interval_of_a_ratio_is_the_jackknifes() -> None:
+    """Against the textbook's sums with loops: each position left out in turn, in two strata."""
+    sizes = torch.tensor([50, 20])
+    sample = dataclasses.replace(
+        draw_rows(torch.arange(70), 8, growing=False, seed=1), stratum=torch.tensor([0] * 5 + [1] * 3), sizes=sizes
+    )
     error, size = normal(8, seed=1).abs(), normal(8, seed=2).abs() + 1
-    ratio, low, high = ratio_interval(error, size, one, 0.9)
-    assert ratio == pytest.approx(float(error.sum() / size.sum()))
-    residual = error - ratio * size
-    deviation = float((residual.square().sum() / 7 / 8 * (1 - 8 / 50)).sqrt() / size.mean())
-    reach = float(torch.tensor(high / ratio).log())
-    assert reach == pytest.approx(float(stats.t.ppf(0.95, 7)) * deviation / ratio)
+    strata = [list(range(5)), list(range(5, 8))]
+
+    def log_ratio(kept: list[list[int]]) -> float:
+        totals = [sum(n * x[rows].mean() for n, rows in zip(sizes.tolist(), kept, strict=True)) for x in (error, size)]
+        return math.log(float(totals[0]) / float(totals[1]))
+
+    parts = []
+    for h, rows in enumerate(strata):
+        without = [log_ratio([[j for j in own if j != i] for own in strata]) for i in rows]
+        centre = sum(without) / len(rows)
+        spread = sum((x - centre) ** 2 for x in without)
+        parts.append((len(rows) - 1) / len(rows) * (1 - len(rows) / int(sizes[h])) * spread)
+    freedom = sum(parts) ** 2 / sum(part**2 / (len(rows) - 1) for part, rows in zip(parts, strata, strict=True))
+    ratio, low, high = ratio_interval(error, size, sample, 0.9)
+    assert math.log(ratio) == pytest.approx(log_ratio(strata))
+    assert math.log(high / ratio) == pytest.approx(float(stats.t.ppf(0.95, freedom)) * sum(parts) ** 0.5)
     assert low * high == pytest.approx(ratio**2)

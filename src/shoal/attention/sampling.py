@@ -94,8 +94,8 @@ def ratio_interval(
     Returns:
         Ratio, lower and upper end. The interval is a point where every position was drawn.
 
-    Source: Cochran 1977, "Sampling techniques", sections 5.4 and 6.11; Wolter 2007, "Introduction to variance estimation",
-        section 4.5.
+    Source: Cochran 1977, "Sampling techniques", sections 5.4 and 6.11; Wolter 2007, "Introduction to variance
+        estimation", section 4.5.
     """
     total_error, total_size = (float((sample.weights * x).sum()) for x in (error, size))
     ratio = total_error / total_size
