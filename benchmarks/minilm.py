@@ -6,6 +6,7 @@ is that of Python's own help topics, which every installation has. Calibration a
 
 import json
 import random
+from importlib import import_module
 from importlib.metadata import PackageNotFoundError, files
 from pathlib import Path
 from typing import Any
@@ -36,9 +37,8 @@ def encode_texts() -> tuple[Tensor, Tensor]:
     """Token ids of calibration and test sequences, (n, 512)."""
     from pydoc_data.topics import topics
 
-    from tokenizers import Tokenizer
-
-    tokenizer = Tokenizer.from_file(str(model_folder() / "tokenizer.json"))
+    # by name: types are checked where the tokenizer is not installed
+    tokenizer = import_module("tokenizers").Tokenizer.from_file(str(model_folder() / "tokenizer.json"))
     tokenizer.no_truncation()
     tokenizer.no_padding()
     names = sorted(topics)
