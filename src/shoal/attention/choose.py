@@ -1,8 +1,9 @@
 """The cheapest feature map that reaches a target error on given inputs, or the answer that none does.
 
 found = choose_feature_map(q, k, v, target_error=0.1, is_causal=True)
-found.feature_map          # fitted, ready for linear_attention; None: use exact attention
 print(found)               # what was tried
+if not found.exact_needed:
+    out = linear_attention(q, k, v, feature_map=found.feature_map, is_causal=True)
 """
 
 from collections.abc import Callable, Sequence
@@ -50,19 +51,35 @@ class FeatureMapChoice:
     """What `choose_feature_map` found.
 
     Attributes:
-        feature_map: the cheapest that meets the target, fitted; None if none does.
+        chosen: the cheapest map that meets the target, fitted; None if none does.
         target_error: that was asked for.
         tried: all candidates, the cheapest first.
     """
 
-    feature_map: FeatureMap | None
+    chosen: FeatureMap | None
     target_error: float
     tried: tuple[Candidate, ...]
 
     @property
     def exact_needed(self) -> bool:
         """Whether nothing cheaper than exact attention meets the target."""
-        return self.feature_map is None
+        return self.chosen is None
+
+    @property
+    def feature_map(self) -> FeatureMap:
+        """The map to give to `linear_attention`, to which None would mean that q and k are features already.
+
+        Raises:
+            InputError: if exact attention is needed.
+        """
+        if self.chosen is None:
+            raise wrong(
+                "feature_map",
+                expected=f"a map that reaches an error of {self.target_error:.3g}",
+                got="none that costs less than exact attention",
+                fix="take torch's scaled_dot_product_attention, or allow more error",
+            )
+        return self.chosen
 
     def __str__(self) -> str:
         rows = [
@@ -72,8 +89,8 @@ class FeatureMapChoice:
         ]
         last = (
             f"no map that costs less than exact attention reaches {self.target_error:.3g}: use exact attention"
-            if self.feature_map is None
-            else f"take {self.feature_map.name} with {self.feature_map.num_features} features"
+            if self.chosen is None
+            else f"take {self.chosen.name} with {self.chosen.num_features} features"
         )
         return "\n".join([*rows, last])
 

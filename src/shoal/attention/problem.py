@@ -95,6 +95,14 @@ class Problem:
             return Features(rows.flatten(0, 1))
         return self.feature_map.keys(rows, self.scale).flat()
 
+    def token_features(self) -> tuple[Features, Features]:
+        """Features of the only query of every group, (P, G, ·), and of the only key, (P, 1, ·)."""
+        q, k = (x if x.dtype == self.dtype else x.to(self.dtype) for x in (self.q[..., 0, :], self.k))
+        if self.feature_map is None:
+            return Features(q.flatten(0, 1)), Features(k.flatten(0, 1))
+        queries, keys = self.feature_map.queries_and_keys(q, k, self.scale)
+        return queries.flat(), keys.flat()
+
     def per_query(self, x: Tensor, start: int, stop: int) -> Tensor:
         """Rows of a tensor (P, G, Nq, ·) as (P, G·n, ·)."""
         return x[:, :, start:stop].flatten(1, 2)

@@ -1,18 +1,18 @@
-"""One token after a state: the sums of the loops without their machinery, a few dozen operators at any context.
+"""One token after a state: the sums of the loops without their machinery, as few operators as it can be done with.
 
-For decoding, where no gradient is recorded. The result is that of the causal form to rounding.
+For decoding, where no gradient is recorded: at this size an operator costs its launch, not its arithmetic. The result
+is that of the causal form to rounding.
 """
-
-from dataclasses import replace
 
 import torch
 from torch import Tensor
 
+from shoal.attention.features import Features
 from shoal.attention.preparing import starting_sums
 from shoal.attention.problem import Problem
 from shoal.attention.state import AttentionState
 from shoal.attention.values import SLACK
-from shoal.attention.weights import ROOM, Sums, exponent_of_keys, first_exponent, weigh_keys, weigh_queries
+from shoal.attention.weights import ROOM, Sums, weigh_queries
 
 
 def is_step(q: Tensor, is_causal: bool, key_mask: Tensor | None) -> bool:
@@ -23,38 +23,41 @@ def is_step(q: Tensor, is_causal: bool, key_mask: Tensor | None) -> bool:
 def step(problem: Problem, state: AttentionState) -> tuple[Tensor, AttentionState] | None:
     """Output (P, G, 1, M) and the state after the token; None where a denominator fails or an input is not finite."""
     sums = starting_sums(problem, state, copy=False)
-    keys = problem.key_features(problem.key_rows(0, 1))
-    first = first_exponent(keys, None)
-    if first is not None:
-        assert sums.reference is not None
-        if float((first - sums.reference).amax()) > ROOM:
-            sums.raise_to(first)
-    weights = weigh_keys(keys, exponent_of_keys(keys, sums.reference, None), None)  # (P, 1, R)
-    v = problem.v[:, :, 0].flatten(0, 1).to(problem.dtype)  # (P, M)
-    extended = torch.nn.functional.pad(v, (0, 1), value=1.0)[:, None]  # (P, 1, M + 1)
-    after = torch.baddbmm(sums.sums, weights.mT, extended)
-    queries = problem.query_features(problem.query_rows(0, 1))
-    row_weights, _ = weigh_queries(queries, sums.reference)  # (P, G, R)
-    total = torch.bmm(row_weights, after)
-    out, den = total[..., :-1] / total[..., -1:], total[..., -1]
-    smallest, checksum = float(den.amin()), float(out.sum())
-    if not smallest > problem.floor or checksum - checksum != 0:  # inf − inf and NaN are not 0
+    queries, keys = problem.token_features()
+    v = problem.v.reshape(problem.pairs, 1, -1)  # (P, 1, M)
+    v = v if v.dtype == problem.dtype else v.to(problem.dtype)
+    weights = _weigh_key(keys, sums)  # (P, 1, R)
+    extended = torch.cat([v, v.new_ones(problem.pairs, 1, 1)], -1)  # (P, 1, M + 1)
+    after = torch.addcmul(sums.sums, weights.mT, extended)  # a product of one key: no matrix product is as fast
+    total = torch.bmm(weigh_queries(queries, sums.reference)[0], after)  # (P, G, M + 1)
+    den = total[..., -1:]
+    out = total[..., :-1] / den
+    checksum = float(out.sum())
+    if not float(den.amin()) > problem.floor or checksum - checksum != 0:  # inf − inf and NaN are not 0
         return None
+    longest = state.longest
     if problem.feature_map is not None and problem.feature_map.signed:
-        longest = torch.maximum(state.longest.flatten(), v.norm(dim=-1))  # (P,)
-        if bool((out.norm(dim=-1) > SLACK * longest[:, None]).any()):
+        longest = torch.maximum(longest, v.norm(dim=-1).view(longest.shape))
+        if bool((out.norm(dim=-1) > SLACK * longest.view(-1, 1)).any()):
             return None
-        state = replace(state, longest=longest.view(state.longest.shape))
-    return out[:, :, None], _state_after(state, Sums(after, sums.reference), v)
-
-
-def _state_after(state: AttentionState, sums: Sums, v: Tensor) -> AttentionState:
-    pairs = state.sums.shape[:2]
-    scale = state.log_scale if sums.reference is None else sums.reference.view(*pairs, -1)
-    return replace(
-        state,
-        sums=sums.sums.view(state.sums.shape),
-        log_scale=scale,
+    return out[:, :, None], AttentionState(
+        sums=after.view(state.sums.shape),
+        log_scale=state.log_scale if sums.reference is None else sums.reference.view(state.log_scale.shape),
         value_sum=state.value_sum + v.view(state.value_sum.shape),
+        longest=longest,
         count=state.count + 1,
+        replaced=state.replaced,
+        label=state.label,
     )
+
+
+def _weigh_key(features: Features, sums: Sums) -> Tensor:
+    """w_k of one key, (P, 1, R), as a segment of the causal form that starts with it weighs it."""
+    exponent = features.exponent
+    if sums.reference is None or exponent is None:
+        return features.linear()
+    above = exponent - sums.reference
+    if float(above.amax()) > ROOM:
+        sums.raise_to(exponent)
+        above = exponent - sums.reference
+    return above.exp_() if features.value is None else features.value * above.exp_()

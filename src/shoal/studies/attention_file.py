@@ -107,7 +107,7 @@ def judge(path: str | Path, config: ErrorConfig, told: Callable[[str], None] = l
     simple = create_feature_map("elu", q.shape[-1])  # any map: the baseline does not depend on it
     judged = torch.arange(q.shape[2] // 2, q.shape[2])
     baseline = estimate_error(q, k, v, simple, is_causal=config.causal, enable_gqa=shared, candidates=judged).baseline
-    chosen = found.feature_map
+    chosen = found.chosen
     return Judgement(
         file=str(path),
         shape=tuple(q.shape),

@@ -45,6 +45,7 @@ class FeatureMap(nn.Module):
     signed: ClassVar[bool] = False
     exponential: ClassVar[bool] = True
     scale_per_row: ClassVar[bool] = False  # log has one entry per row, not one per feature
+    symmetric: ClassVar[bool] = False  # whether `features` is the same for queries and keys
     estimates_softmax: ClassVar[bool] = True  # whether its kernel is an estimate of exp(scale · q·k)
     feature_step: ClassVar[int] = 1  # num_features must be a multiple
     per_head: ClassVar[tuple[str, ...]] = ("query_mean", "key_mean", "query_basis", "key_basis")  # tensors (H, ...)
@@ -91,6 +92,14 @@ class FeatureMap(nn.Module):
     def keys(self, k: Float[Tensor, "batch heads n dim"], scale: float | None = None) -> Features:
         """Features of keys; see `queries`."""
         return self._features(k, "key", scale)
+
+    def queries_and_keys(self, q: Tensor, k: Tensor, scale: float | None = None) -> tuple[Features, Features]:
+        """Both, with one product where their maps and shapes are the same: what decoding token by token waits for."""
+        if not self.symmetric or (self.fitted and self.invariances) or q.shape != k.shape:
+            return self.queries(q, scale), self.keys(k, scale)
+        both = self._features(torch.cat([q, k]), "query", scale)
+        halves = [(None, None) if x is None else x.chunk(2) for x in (both.value, both.log, both.row)]
+        return Features(*(x[0] for x in halves)), Features(*(x[1] for x in halves))
 
     def fit(self, q: Tensor, k: Tensor, v: Tensor | None = None, *, scale: float | None = None, **options: Any) -> Self:
         """Learn centring, balancing and the map itself, per head, from a calibration batch.

@@ -26,6 +26,7 @@ from shoal.attention.maps.directions import draw_directions
 class RandomMap(FeatureMap):
     """A map with random directions, the same for every head; those of a pair of features are drawn once."""
 
+    symmetric = True
     directions: Tensor  # (F, D)
 
     def __init__(self, dim: int, num_features: int, **options: Any):
@@ -75,7 +76,7 @@ class Positive(RandomMap):
 
     def features(self, x: Tensor, role: Role, scale: float) -> Features:
         """exp(w·x − |x|²/2) / √F."""
-        return Features(log=self.projected(x), row=-_half_square(x) - 0.5 * math.log(self.num_features))
+        return Features(log=self.projected(x), row=_minus_half_square(x, 0.5 * math.log(self.num_features)))
 
 
 class Hyperbolic(RandomMap):
@@ -90,7 +91,7 @@ class Hyperbolic(RandomMap):
         """exp(±w·x − |x|²/2) / √(2F)."""
         projected = self.projected(x)
         both = torch.cat([projected, -projected], -1)
-        return Features(log=both, row=-_half_square(x) - 0.5 * math.log(self.num_features))
+        return Features(log=both, row=_minus_half_square(x, 0.5 * math.log(self.num_features)))
 
 
 class Sderf(RandomMap):
@@ -131,7 +132,7 @@ class Sderf(RandomMap):
         wide = (1 - 4 * a).sqrt()  # (H, 1, D)
         weights = self.axes.to(x.dtype) @ (w * wide).mT  # (H, D, F)
         constant = (w.square() * a).sum(-1)[:, None, :] + 0.25 * (1 - 4 * a).log().sum(-1, keepdim=True)  # (H, 1, F)
-        return Features(log=x @ weights + constant, row=-_half_square(x) - 0.5 * math.log(self.num_features))
+        return Features(log=x @ weights + constant, row=_minus_half_square(x, 0.5 * math.log(self.num_features)))
 
 
 class Oprf(Sderf):
@@ -156,3 +157,8 @@ def _best_a(level: Tensor) -> Tensor:
 def _half_square(x: Tensor) -> Tensor:
     """|x|²/2 of every row, (..., 1)."""
     return 0.5 * x.square().sum(-1, keepdim=True)
+
+
+def _minus_half_square(x: Tensor, constant: float) -> Tensor:
+    """−|x|²/2 − constant of every row, (..., 1)."""
+    return torch.rsub(x.square().sum(-1, keepdim=True), -constant, alpha=0.5)
