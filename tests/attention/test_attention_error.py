@@ -17,7 +17,7 @@ from shoal.attention import (
     softmax_attention_reference,
     windowed_linear_attention,
 )
-from shoal.attention.sampling import draw_rows, ratio_interval
+from shoal.attention.sampling import draw_rows, ratio_interval, rows_ahead
 from shoal.errors import InputError
 from tests.attention.inputs import (
     BATCH,
@@ -199,7 +199,7 @@ def test_no_gradient_is_recorded() -> None:
     [
         ({"confidence": 0.0}, "confidence: expected a number between 0 and 1, 0.95 for 95 %, got 0.0"),
         ({"confidence": 1}, "confidence"),
-        ({"rows": 7}, "rows: expected at least 8, got 7"),
+        ({"rows": 7}, "rows: expected a whole number >= 8, got 7"),
         ({"window": 0}, "window: expected a whole number >= 1, got 0"),
         ({"scale": -1.0}, "scale: expected a number > 0, got -1"),
         ({"key_mask": torch.zeros(BATCH, 20, dtype=torch.bool)}, "q, k and v: expected values that are not all 0"),
@@ -226,6 +226,18 @@ def test_bad_inputs_are_refused() -> None:
 
 
 # ---------------------------------------------------------------------- sampling
+
+
+def test_rows_drawn_ahead_are_those_of_every_longer_sequence() -> None:
+    positions, weights = rows_ahead(20_000, whole=24, ratio=4 / 3, seed=0)
+    assert positions.tolist() == sorted(set(positions.tolist()))
+    assert positions[:24].tolist() == list(range(24))
+    assert 100 < len(positions) < 120
+    for length in (0, 1, 24, 25, 1000, 19_999):
+        shorter, own = rows_ahead(length, whole=24, ratio=4 / 3, seed=0)
+        assert torch.equal(shorter, positions[positions < length])
+        assert torch.equal(own, weights[: len(own)])
+        assert abs(float(own.sum()) - length) <= 0.1 * length
 
 
 @pytest.mark.parametrize("growing", [False, True])

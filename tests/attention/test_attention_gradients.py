@@ -19,6 +19,7 @@ from shoal.attention import (
     softmax_attention_reference,
     windowed_linear_attention,
 )
+from shoal.errors import InputError
 from tests.attention.inputs import (
     BATCH,
     EVERY,
@@ -295,19 +296,20 @@ def test_only_what_is_asked_for_gets_a_gradient() -> None:
         assert [x.grad is not None for x in inputs] == [i == wanted for i in range(3)]
 
 
-def twice(make: Callable[[Tensor], Tensor]) -> None:
-    q = qkv(5)[0].requires_grad_()
-    (first,) = torch.autograd.grad(make(q).square().sum(), q, create_graph=True)
-    first.sum().backward()
-
-
-def test_a_second_derivative_is_refused() -> None:
-    _, k, v = qkv(5)
+@pytest.mark.parametrize("loss", [lambda out: out.square().sum(), torch.sum], ids=["square", "linear"])
+@pytest.mark.parametrize("window", [None, 2])
+def test_a_second_derivative_is_refused(loss: Callable[[Tensor], Tensor], window: int | None) -> None:
+    """Also where the gradient that comes in is a constant: there torch itself would silently make it 0."""
+    q, k, v = qkv(5)
+    q.requires_grad_()
     phi = fitted("positive")
-    with pytest.raises(RuntimeError, match="once_differentiable"):
-        twice(lambda q: linear_attention(q, k, v, feature_map=phi))
-    with pytest.raises(RuntimeError, match="once_differentiable"):
-        twice(lambda q: windowed_linear_attention(q, k, v, feature_map=phi, window=2))
+    if window is None:
+        out = linear_attention(q, k, v, feature_map=phi)
+    else:
+        out = windowed_linear_attention(q, k, v, feature_map=phi, window=window)
+    message = "expected first derivatives, got create_graph=True; for second ones take linear_attention_reference"
+    with pytest.raises(InputError, match=message):
+        torch.autograd.grad(loss(out), q, create_graph=True)
 
 
 def test_backward_may_run_twice() -> None:

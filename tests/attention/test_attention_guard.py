@@ -118,6 +118,18 @@ def test_the_past_does_not_move(size: float, window: int | None) -> None:
             assert torch.equal(before[:, :, :t], attend(*later)[:, :, :t]), (t, factor)
 
 
+@pytest.mark.parametrize("size", [0.5, 1.5, 4.0])
+def test_tokens_that_follow_do_not_move_it_either(size: float) -> None:
+    """The exact rows of a causal sequence are those of every longer one."""
+    phi = create_feature_map("positive", DIM, 16)
+    q, k, v = (x.float() for x in inputs(300, size, 0))
+    whole = linear_attention(q, k, v, feature_map=phi, is_causal=True, guard=True)
+    assert not torch.equal(whole, linear_attention(q, k, v, feature_map=phi, is_causal=True))
+    for t in (1, 20, 64, 100, 250):
+        part = linear_attention(*(x[:, :, :t] for x in (q, k, v)), feature_map=phi, is_causal=True, guard=True)
+        assert torch.allclose(part, whole[:, :, :t], rtol=1e-5, atol=1e-6), t
+
+
 def test_a_good_past_does_not_learn_of_a_bad_future() -> None:
     """Shares of the mean that are too small to count must stay so, whatever later rows need."""
     phi = create_feature_map("taylor", DIM)

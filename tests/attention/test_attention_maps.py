@@ -84,6 +84,23 @@ def test_a_fitted_map_survives_a_state_dict(name: str) -> None:
     assert torch.equal(features(part), features(phi))
 
 
+@pytest.mark.parametrize("name", ["positive", "landmark", "learned"])
+@pytest.mark.parametrize("other", [(DIM, 32), (DIM + 1, 16)])
+def test_a_state_dict_of_another_size_is_refused(name: str, other: tuple[int, int]) -> None:
+    with pytest.raises(RuntimeError, match="size mismatch"):
+        create_feature_map(name, *other).load_state_dict(make(name).state_dict())
+
+
+@pytest.mark.parametrize("name", ["positive", "sderf", "landmark"])
+def test_invariances_are_loaded_whatever_the_new_map_would_have_learned(name: str) -> None:
+    q, k, v = qkv(50)
+    for learned in (True, False):
+        phi = create_feature_map(name, DIM, 16, invariances=learned).fit(q + 1, k, v)
+        loaded = create_feature_map(name, DIM, 16, invariances=not learned)
+        loaded.load_state_dict(phi.state_dict())
+        assert torch.equal(features(loaded), features(phi))
+
+
 @pytest.mark.parametrize("name", list_feature_maps())
 def test_a_copy_is_a_map_of_its_own(name: str) -> None:
     phi = make(name)

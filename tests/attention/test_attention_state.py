@@ -295,6 +295,31 @@ def test_a_redrawn_map_does_not_go_on_with_an_old_state() -> None:
         linear_attention(*inputs, feature_map=phi, state=state)
 
 
+@pytest.mark.parametrize("name", ["positive", "oprf", "learned", "elu"])
+def test_a_map_that_was_loaded_goes_on_with_its_state(name: str) -> None:
+    """Whatever seed the new map had: its constants are those of the old."""
+    phi, (q, k, v) = fitted(name), qkv(6)
+    loaded = create_feature_map(name, DIM, phi.num_features, seed=phi.seed + 5)
+    loaded.load_state_dict(phi.state_dict())
+    options: Any = {"is_causal": True, "return_state": True}
+    _, state = linear_attention(q, k, v, feature_map=phi, **options)
+    expected, _ = linear_attention(q, k, v, feature_map=phi, state=state, **options)
+    found, _ = linear_attention(q, k, v, feature_map=loaded, state=state, **options)
+    assert torch.equal(found, expected)
+
+
+def test_a_state_does_not_follow_a_map_that_goes_on_learning() -> None:
+    q, k, v = qkv(6)
+    phi = create_feature_map("learned", DIM, 8).fit(*qkv(50), steps=3)
+    _, state = linear_attention(q, k, v, feature_map=phi, return_state=True)
+    other = create_feature_map("learned", DIM, 8).fit(*qkv(50), steps=9)
+    with torch.no_grad():
+        next(phi.parameters()).add_(1.0)  # as an optimizer does
+    for changed in (phi, other):
+        with pytest.raises(InputError, match="state: expected one made with feature map learned"):
+            linear_attention(q, k, v, feature_map=changed, state=state)
+
+
 @pytest.mark.parametrize("difference", ["orthogonal", "fit", "scale"])
 def test_a_state_of_other_constants_is_refused(difference: str) -> None:
     """The same name, size and seed are not the same map: sums of one mean nothing to the other."""

@@ -107,6 +107,23 @@ def test_padding_and_causal_masks_of_the_calibration_run_are_kept() -> None:
     assert all(error.value < 1e-5 for error in report.errors.values())
 
 
+@pytest.mark.parametrize("at_the_end", [True, False])
+@pytest.mark.parametrize("batch", [6, 1])
+def test_maps_are_not_fitted_on_padding(batch: int, at_the_end: bool) -> None:
+    """Neither on what it holds, nor on how much of it there is."""
+    padding = torch.arange(N) >= torch.tensor([30, 35, 5, N, 20, N])[:batch, None]
+    padding = padding if at_the_end else padding.flip(1)
+    fits = []
+    for filler in (0.0, 50.0, -1e4):
+        model, x = encoder(layers=1), rows(batch, N, EMBED).masked_fill(padding[..., None], filler)
+        with torch.no_grad():
+            replace_attention(model, x, None, padding, feature_map="sderf", num_features=8)
+        fits.append({name: x for name, x in model.state_dict().items() if "feature_map" in name})
+    assert any(tensor.abs().sum() > 0 for tensor in fits[0].values())
+    for other in fits[1:]:
+        assert all(torch.equal(fits[0][name], other[name]) for name in fits[0])
+
+
 @pytest.mark.filterwarnings("ignore:The PyTorch API of nested tensors:UserWarning")
 def test_an_encoder_with_nested_tensors_takes_padding_after_the_swap() -> None:
     """torch decides about nested tensors when the encoder is made; its default is to use them in evaluation mode."""
@@ -186,9 +203,9 @@ class Plain(nn.Module):
 @pytest.mark.parametrize(
     ("kind", "message"),
     [
-        ("kdim", "second: expected queries, keys and values of one dimension, no bias_kv, no zero_attn"),
-        ("bias_kv", "second: expected queries"),
-        ("zero_attn", "second: expected queries"),
+        ("kdim", "second: multihead: expected queries, keys and values of one dimension, .* got one with kdim or vdim"),
+        ("bias_kv", "second: multihead: .* got one with add_bias_kv"),
+        ("zero_attn", "second: multihead: .* got one with add_zero_attn"),
         ("mask", "attn_mask: expected None or the causal mask"),
         ("passed by", "second: expected a layer that the calibration run uses"),
         ("fails", "the model's own"),

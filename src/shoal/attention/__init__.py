@@ -12,9 +12,10 @@ from shoal.attention.error import ErrorEstimate, estimate_error
 from shoal.attention.features import Features
 from shoal.attention.layer import LinearAttention
 from shoal.attention.maps.base import FeatureMap
-from shoal.attention.operator import DenominatorWarning, linear_attention
+from shoal.attention.operator import linear_attention
 from shoal.attention.reference import kernel_matrix, linear_attention_reference, softmax_attention_reference
 from shoal.attention.registry import create_feature_map, list_feature_maps, register_feature_map
+from shoal.attention.reporting import DenominatorWarning
 from shoal.attention.state import AttentionState
 from shoal.attention.swap import SwapReport, replace_attention
 from shoal.attention.windowed import windowed_linear_attention

@@ -62,8 +62,8 @@ def _check_mask(key_mask: Any, k: Tensor) -> None:
         raise wrong("key_mask", expected=expected, got=f"{key_mask.dtype} {list(key_mask.shape)} on {key_mask.device}")
 
 
-def check_feature_map(feature_map: Any, q: Tensor) -> None:
-    """Refuse what is no feature map, or one on another device.
+def check_feature_map(feature_map: Any, q: Tensor, k: Tensor) -> None:
+    """Refuse what is no feature map, one on another device, or one that these heads cannot use.
 
     Raises:
         InputError: with what was expected and what was got.
@@ -79,6 +79,14 @@ def check_feature_map(feature_map: Any, q: Tensor) -> None:
         raise wrong(
             "feature_map", expected=f"on {q.device}, as q", got=str(device), fix=f"feature_map.to('{q.device}')"
         )
+    feature_map.check(heads=k.shape[1], dim=k.shape[3])
+
+
+def hides_infinity(q: Tensor, k: Tensor, feature_map: FeatureMap | None) -> bool:
+    """Whether q or k may hold an infinity that the output does not show: elu and relu make an ordinary 0 of −inf."""
+    if feature_map is None or feature_map.exponential:
+        return False
+    return not bool(torch.isfinite(q.detach().sum() + k.detach().sum()))
 
 
 def name_nonfinite(q: Tensor, k: Tensor, v: Tensor, key_mask: Tensor | None) -> InputError | None:

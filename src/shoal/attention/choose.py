@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from shoal.attention.checks import check_inputs
+from shoal.attention.checks import check_inputs, name_nonfinite
 from shoal.attention.error import ErrorEstimate, estimate_error
 from shoal.attention.maps.base import FeatureMap
 from shoal.attention.registry import create_feature_map, list_feature_maps
@@ -146,10 +146,15 @@ def choose_feature_map(
         ('positive', False)
     """
     check_inputs(q, k, v, key_mask=None, scale=scale, enable_gqa=enable_gqa, is_causal=is_causal)
+    if error := name_nonfinite(q, k, v, None):
+        raise error
     _check_wishes(q.shape[2], k.shape[2], target_error, names)
     length = k.shape[2]
     exact = length * (q.shape[3] + v.shape[3]) / (2 if is_causal else 1)
-    maps = [create_feature_map(name, q.shape[3], count, seed=seed) for name, count in _wanted(names, counts, window)]
+    maps = [
+        create_feature_map(name, q.shape[3], count, seed=seed).to(q.device)
+        for name, count in _wanted(names, counts, window)
+    ]
     maps.sort(key=lambda phi: (phi.name == SLOWEST_TO_FIT, macs_per_token(phi, v.shape[3], window)))
     half = length // 2
     tried: list[Candidate] = []

@@ -12,6 +12,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from shoal.attention.checks import check_feature_map, check_inputs, name_nonfinite
+from shoal.attention.eager import full_precision
 from shoal.attention.maps.base import FeatureMap
 from shoal.attention.preparing import as_problem
 from shoal.attention.rows import compare_rows
@@ -46,6 +47,7 @@ class ErrorEstimate:
         return f"{self.value:.3g} [{self.low:.3g}, {self.high:.3g}]; mean(V) has {self.baseline:.3g}"
 
 
+@full_precision
 @torch.no_grad()
 def estimate_error(
     q: Float[Tensor, "batch q_heads q_len dim"],
@@ -100,17 +102,19 @@ def estimate_error(
         True
     """
     check_inputs(q, k, v, key_mask=key_mask, scale=scale, enable_gqa=enable_gqa, is_causal=is_causal)
-    check_feature_map(feature_map, q)
+    check_feature_map(feature_map, q, k)
     if window is not None:
         check_window(q, k, feature_map, window)
     if not 0 < confidence < 1:
         raise wrong("confidence", expected="a number between 0 and 1, 0.95 for 95 %", got=confidence)
-    if rows < 8:
-        raise wrong("rows", expected="at least 8", got=rows)
+    if not isinstance(rows, int) or rows < 8:
+        raise wrong("rows", expected="a whole number >= 8", got=rows)
+    if not q.numel() or not k.shape[2]:
+        raise wrong("q and k", expected="at least one query and one key", got=f"{list(q.shape)} and {list(k.shape)}")
+    everything = torch.arange(q.shape[2]) if candidates is None else _positions(candidates, q.shape[2])
     if error := name_nonfinite(q, k, v, key_mask):
         raise error
     problem = as_problem(q, k, v, feature_map, key_mask, scale)
-    everything = torch.arange(q.shape[2]) if candidates is None else candidates
     sample = draw_rows(everything, rows, growing=is_causal, seed=seed)
     wrongs, means, sizes = compare_rows(problem, sample, is_causal, window)
     if float(sizes.sum()) == 0:
@@ -120,3 +124,12 @@ def estimate_error(
     value, low, high = (x**0.5 for x in ratio_interval(wrongs, sizes, sample, confidence))
     baseline = ratio_interval(means, sizes, sample, confidence)[0] ** 0.5
     return ErrorEstimate(value, low, high, confidence, baseline, len(sample.positions))
+
+
+def _positions(candidates: Tensor | list[int], length: int) -> Tensor:
+    found = torch.as_tensor(candidates).cpu()
+    whole = found.ndim == 1 and found.numel() and found.dtype in (torch.int32, torch.int64)
+    if not whole or int(found.min()) < 0 or int(found.max()) >= length or bool((found.diff() <= 0).any()):
+        got = found.tolist() if found.numel() < 10 else f"{found.dtype} {list(found.shape)} in another order or range"
+        raise wrong("candidates", expected=f"ascending positions, 0 to {length - 1}, at least one", got=got)
+    return found

@@ -9,9 +9,9 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from shoal.attention.causal import Segment, causal_backward, causal_forward
+from shoal.attention.eager import once
 from shoal.attention.full import full_backward, full_forward
 from shoal.attention.gradients import Gradients
 from shoal.attention.problem import Problem
@@ -60,7 +60,7 @@ class Kernelised(torch.autograd.Function):
         return out, log_den
 
     @staticmethod
-    @once_differentiable
+    @once
     def backward(  # pyright: ignore[reportIncompatibleMethodOverride] - the base takes any gradients, this one two
         ctx: Any, by_out: Tensor, by_log_den: Tensor
     ) -> tuple[Tensor | None, ...]:

@@ -1,7 +1,7 @@
 """`LinearAttention`: torch's multi-head attention with the quadratic part replaced.
 
     layer = LinearAttention(512, 8, feature_map="positive")
-    layer.load_state_dict(multihead.state_dict(), strict=False)       # an nn.MultiheadAttention's weights
+    layer = LinearAttention.from_multihead(multihead, feature_map="positive")     # an nn.MultiheadAttention's weights
 
 It takes the place of `nn.MultiheadAttention` inside `nn.TransformerEncoder`; `shoal.attention.replace_attention` does
 that to a whole model and fits the maps.
@@ -18,7 +18,7 @@ from shoal.attention.maps.base import FeatureMap
 from shoal.attention.operator import linear_attention
 from shoal.attention.registry import create_feature_map
 from shoal.attention.state import AttentionState
-from shoal.attention.windowed import windowed_linear_attention
+from shoal.attention.windowed import check_window_of, windowed_linear_attention
 from shoal.errors import wrong
 
 
@@ -88,7 +88,54 @@ class LinearAttention(nn.Module):
             feature_map = create_feature_map(feature_map, self.head_dim, num_features, seed=seed).to(device)
         if feature_map.dim != self.head_dim:
             raise wrong("feature_map", expected=f"one for {self.head_dim} dimensions a head", got=feature_map.dim)
+        if window is not None and (feature_map.fitted or not feature_map.needs_fit):
+            check_window_of(feature_map, window)
         self.feature_map = feature_map
+
+    @classmethod
+    def from_multihead(
+        cls,
+        multihead: nn.MultiheadAttention,
+        *,
+        feature_map: str | FeatureMap = "positive",
+        num_features: int = 256,
+        window: int | None = None,
+        guard: bool = False,
+        seed: int = 0,
+    ) -> "LinearAttention":
+        """A layer with the weights, the device and the mode of an `nn.MultiheadAttention`; arguments as of the class.
+
+        Raises:
+            InputError: if it has key or value dimensions of their own, bias_kv or zero_attn.
+
+        Example:
+            >>> exact = nn.MultiheadAttention(32, 2, batch_first=True)
+            >>> torch.equal(LinearAttention.from_multihead(exact).in_proj_weight, exact.in_proj_weight)
+            True
+        """
+        extras = {
+            "kdim or vdim": not multihead._qkv_same_embed_dim,
+            "add_bias_kv": multihead.bias_k is not None,
+            "add_zero_attn": multihead.add_zero_attn,
+        }
+        if has := [name for name, there in extras.items() if there]:
+            expected = "queries, keys and values of one dimension, without bias_kv and zero_attn"
+            raise wrong("multihead", expected=expected, got=f"one with {has[0]}")
+        layer = cls(
+            multihead.embed_dim,
+            multihead.num_heads,
+            feature_map=feature_map,
+            num_features=num_features,
+            bias=multihead.in_proj_bias is not None,
+            batch_first=multihead.batch_first,
+            window=window,
+            guard=guard,
+            seed=seed,
+            device=multihead.out_proj.weight.device,
+            dtype=multihead.out_proj.weight.dtype,
+        )
+        layer.load_state_dict(multihead.state_dict(), strict=False)  # the map's constants are its own
+        return layer.train(multihead.training)
 
     def forward(
         self,
@@ -119,6 +166,12 @@ class LinearAttention(nn.Module):
         Raises:
             InputError: if a mask is of another kind, or shapes do not fit.
         """
+        for name, x in (("query", query), ("key", key), ("value", value)):
+            if not isinstance(x, Tensor):
+                raise wrong(name, expected="a tensor", got=type(x).__name__)
+            if x.is_nested:
+                fix = "build the nn.TransformerEncoder with enable_nested_tensor=False"
+                raise wrong(name, expected="a padded tensor", got="a nested one", fix=fix)
         single = query.ndim == 2
         batch_first = self.batch_first or single
         query, key, value = (
@@ -167,7 +220,8 @@ class LinearAttention(nn.Module):
             InputError: if the layer has a window or a guard, which need the keys themselves.
         """
         if self.window is not None or self.guard:
-            raise wrong("stream", expected="a layer without window and guard", got=f"window={self.window}")
+            got = f"window={self.window}, guard={self.guard}"
+            raise wrong("stream", expected="a layer without window and guard", got=got)
         q, k, v = self.project(x, x, x)
         out, state = linear_attention(
             q, k, v, feature_map=self.feature_map, is_causal=True, state=state, return_state=True
@@ -192,8 +246,18 @@ def _is_causal_mask(mask: Tensor | None, queries: int, keys: int) -> bool:
 
 
 def _kept(padding: Tensor | None, single: bool) -> Tensor | None:
-    """Torch's key_padding_mask (True or −inf: padding) as a key mask (True: takes part)."""
+    """Torch's key_padding_mask (True or −inf: padding) as a key mask (True: takes part).
+
+    Raises:
+        InputError: for whole numbers, or floats that are neither 0 nor −inf, which would be added to logits.
+    """
     if padding is None:
         return None
+    expected = "a bool tensor, True for padding, or one of 0 and -inf"
+    if not isinstance(padding, Tensor) or not (padding.dtype == torch.bool or padding.is_floating_point()):
+        got = str(padding.dtype) if isinstance(padding, Tensor) else type(padding).__name__
+        raise wrong("key_padding_mask", expected=expected, got=got, fix="mask.bool() makes one of 0 and 1")
     keep = ~padding if padding.dtype == torch.bool else padding != -torch.inf
+    if padding.is_floating_point() and bool((padding.masked_fill(~keep, 0.0) != 0).any()):
+        raise wrong("key_padding_mask", expected=expected, got="other numbers", fix="that needs exact attention")
     return keep[None] if single and keep.ndim == 1 else keep

@@ -8,8 +8,8 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
+from shoal.attention.eager import once
 from shoal.attention.problem import Problem
 
 BLOCK = 128  # queries at a time
@@ -41,7 +41,7 @@ class LocalSoftmax(torch.autograd.Function):
         return out, log_den
 
     @staticmethod
-    @once_differentiable
+    @once
     def backward(  # pyright: ignore[reportIncompatibleMethodOverride] - the base takes any gradients, this one two
         ctx: Any, by_out: Tensor, by_log_den: Tensor
     ) -> tuple[Tensor | None, ...]:

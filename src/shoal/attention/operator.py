@@ -6,29 +6,25 @@
 The readable truth is `shoal.attention.linear_attention_reference`; the loops are in `causal` and `full`.
 """
 
-import warnings
 from typing import Literal, overload
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from shoal.attention.checks import check_feature_map, check_inputs, name_nonfinite
-from shoal.attention.eager import eager
+from shoal.attention.checks import check_feature_map, check_inputs, hides_infinity, name_nonfinite
+from shoal.attention.eager import eager, full_precision
 from shoal.attention.guard import guarded
 from shoal.attention.kernelised import run_kernel
 from shoal.attention.maps.base import FeatureMap
 from shoal.attention.preparing import as_problem, label_of, starting_sums
 from shoal.attention.problem import Problem
+from shoal.attention.reporting import warn_of_denominators
 from shoal.attention.state import AttentionState
 from shoal.attention.step import is_step, step
 from shoal.attention.values import longest_seen, too_long, values_seen
 from shoal.attention.weights import Sums
 from shoal.errors import wrong
-
-
-class DenominatorWarning(UserWarning):
-    """Rows of an output were replaced because the sum of their weights was negative, vanished or overflowed."""
 
 
 @overload
@@ -65,6 +61,7 @@ def linear_attention(
 ) -> tuple[Tensor, AttentionState]: ...
 
 
+@full_precision
 def linear_attention(
     q: Float[Tensor, "batch q_heads q_len dim"],
     k: Float[Tensor, "batch heads len dim"],
@@ -123,7 +120,7 @@ def linear_attention(
         2021 (arXiv 2009.14794) and others, see `create_feature_map`.
     """
     check_inputs(q, k, v, key_mask=key_mask, scale=scale, enable_gqa=enable_gqa, is_causal=is_causal)
-    check_feature_map(feature_map, q)
+    check_feature_map(feature_map, q, k)
     if guard and (state is not None or return_state):
         raise wrong("guard", expected="a whole sequence", got="a state", fix="leave guard=False while streaming")
     problem = as_problem(q, k, v, feature_map, key_mask, scale)
@@ -150,7 +147,8 @@ def _attend(
     out, log_den = run_kernel(problem, is_causal, sums)
     bad = (log_den == -torch.inf) | too_long(out, problem, is_causal, state)  # (P, G, N, 1)
     replaced = bad.new_zeros(k.shape[:2], dtype=torch.long)
-    if bool(bad.any()) or not bool(torch.isfinite(out.detach().sum())):
+    finite = bool(torch.isfinite(out.detach().sum())) and not hides_infinity(q, k, problem.feature_map)
+    if bool(bad.any()) or not finite:
         if error := name_nonfinite(q, k, v, key_mask):
             raise error
         out, replaced = replace_rows(out, bad, problem, is_causal, state)
@@ -175,11 +173,9 @@ def replace_rows(
     out = torch.where(bad, mean[:, None], out)
     counted = (bad & (count > 0)[:, None]).sum((1, 2, 3))  # (P,)
     if number := int(counted.sum()):
-        warnings.warn(
+        warn_of_denominators(
             f"linear_attention: the denominator of {number} of {bad.numel()} rows was negative, vanished, cancelled or "
-            "overflowed; they got the mean of the values they see. Take a positive feature map, or more features",
-            DenominatorWarning,
-            stacklevel=4,
+            "overflowed; they got the mean of the values they see. Take a positive feature map, or more features"
         )
     return out, counted.unflatten(0, problem.k.shape[:2])
 

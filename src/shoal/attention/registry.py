@@ -83,6 +83,8 @@ def create_feature_map(
     if name not in _maps:
         raise unknown_name("feature map", name, _maps)
     kind = _maps[name]
+    if not isinstance(seed, int):
+        raise wrong("seed", expected="a whole number", got=seed)
     for what, value, step in (("dim", dim, 1), ("num_features", num_features, kind.feature_step)):
         if not isinstance(value, int) or isinstance(value, bool) or value < 1 or value % step:
             words = "a whole number >= 1" if step == 1 else f"a multiple of {step}, >= {step}"

@@ -61,6 +61,27 @@ def draw_rows(candidates: Int[Tensor, "c"], count: int, *, growing: bool, seed: 
     return Sample(candidates[torch.cat(drawn)], torch.cat(stratum), torch.tensor(sizes))
 
 
+def rows_ahead(length: int, *, whole: int, ratio: float, seed: int) -> tuple[Int[Tensor, "n"], Float[Tensor, "n"]]:
+    """Positions that do not change when more tokens follow, ever fewer; and how many each one stands for.
+
+    Args:
+        length: of the sequence; a longer one has the same positions first.
+        whole: of the first positions, all of which are taken.
+        ratio: of the borders of neighbouring strata, > 1; four positions are drawn from each.
+        seed: of the draw.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    positions, weights = [torch.arange(whole)], [torch.ones(whole)]
+    low = whole
+    while low < length:
+        high = max(low + 4, round(low * ratio))
+        positions.append(low + torch.randperm(high - low, generator=generator)[:4].sort().values)
+        weights.append(torch.full((4,), (high - low) / 4))
+        low = high
+    found = torch.cat(positions)
+    return found[found < length], torch.cat(weights)[found < length].double()
+
+
 def _edges(first: int, last: int, strata: int, growing: bool) -> list[int]:
     """Borders of the strata, each at least 4 apart where that is possible."""
     if growing:

@@ -64,9 +64,10 @@ class AttentionState:
         Raises:
             InputError: if a row is not in the batch.
         """
-        if isinstance(rows, Tensor) and (rows.is_floating_point() or rows.dtype == torch.bool):
-            raise wrong("rows", expected="whole numbers", got=str(rows.dtype), fix="mask.nonzero()[:, 0] makes them")
-        chosen = torch.as_tensor(rows, dtype=torch.long, device=self.sums.device)
+        chosen = torch.as_tensor(rows, device=self.sums.device)
+        if chosen.numel() and (chosen.is_floating_point() or chosen.dtype == torch.bool):
+            raise wrong("rows", expected="whole numbers", got=str(chosen.dtype), fix="mask.nonzero()[:, 0] makes them")
+        chosen = chosen.long()
         batch = self.sums.shape[0]
         if chosen.ndim != 1 or (chosen.numel() and not -batch <= int(chosen.min()) <= int(chosen.max()) < batch):
             raise wrong("rows", expected=f"a list of rows of a batch of {batch}", got=chosen.tolist())
@@ -78,6 +79,8 @@ class AttentionState:
         Raises:
             InputError: if the states are of different maps or shapes.
         """
+        if not isinstance(other, AttentionState):
+            raise wrong("merge", expected="an AttentionState", got=type(other).__name__)
         self.check(other.label, other.sums.shape)
         top = torch.maximum(self.log_scale, other.log_scale)
         parts = (self, other)
@@ -104,11 +107,23 @@ class AttentionState:
         """The state that `state_dict` described.
 
         Raises:
-            InputError: if an entry is missing or one too many.
+            InputError: if an entry is missing or one too many, or has another shape than the sums say.
         """
         names = {field.name for field in fields(cls)}
         if set(state_dict) != names:
             raise wrong("state_dict", expected=", ".join(sorted(names)), got=", ".join(sorted(state_dict)))
+        batch, heads, features, more = state_dict["sums"].shape
+        scales = state_dict["log_scale"].shape[-1]
+        shapes = {
+            "log_scale": (batch, heads, scales if scales in (0, 1) else features),
+            "value_sum": (batch, heads, more - 1),
+            "longest": (batch, heads),
+            "count": (batch,),
+            "replaced": (batch, heads),
+        }
+        for name, shape in shapes.items():
+            if tuple(state_dict[name].shape) != shape:
+                raise wrong(f"state_dict[{name!r}]", expected=list(shape), got=list(state_dict[name].shape))
         return cls(**state_dict)
 
     def check(self, label: str, shape: tuple[int, ...]) -> None:

@@ -7,6 +7,7 @@ is that of the causal form to rounding.
 import torch
 from torch import Tensor
 
+from shoal.attention.checks import hides_infinity
 from shoal.attention.features import Features
 from shoal.attention.preparing import starting_sums
 from shoal.attention.problem import Problem
@@ -34,6 +35,8 @@ def step(problem: Problem, state: AttentionState) -> tuple[Tensor, AttentionStat
     out = total[..., :-1] / den
     checksum = float(out.sum())
     if not float(den.amin()) > problem.floor or checksum - checksum != 0:  # inf − inf and NaN are not 0
+        return None
+    if hides_infinity(problem.q, problem.k, problem.feature_map):
         return None
     longest = state.longest
     if problem.feature_map is not None and problem.feature_map.signed:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from shoal.attention.error import ErrorEstimate, estimate_error
 from shoal.attention.layer import LinearAttention, _is_causal_mask, _kept
-from shoal.errors import wrong
+from shoal.errors import InputError, wrong
 
 
 @dataclass(frozen=True)
@@ -86,15 +86,19 @@ def replace_attention(
     found = {name: module for name, module in model.named_modules() if isinstance(module, nn.MultiheadAttention)}
     if not found:
         raise wrong("model", expected="at least one nn.MultiheadAttention", got="none")
-    for name, module in found.items():
-        _check_layer(name, module)
-    calls = _record(model, found, inputs)
     layers: dict[str, LinearAttention] = {}
-    errors: dict[str, ErrorEstimate] = {}
     for name, module in found.items():
+        try:
+            layers[name] = LinearAttention.from_multihead(
+                module, feature_map=feature_map, num_features=num_features, window=window, guard=guard, seed=seed
+            )
+        except InputError as error:
+            raise InputError(f"{name}: {error}") from None
+    calls = _record(model, layers, found, inputs)
+    errors: dict[str, ErrorEstimate] = {}
+    for name in found:
         if name not in calls:
             raise wrong(name, expected="a layer that the calibration run uses", got="one that it passes by")
-        layers[name] = _layer_like(module, feature_map, num_features, window, guard, seed)
         errors[name] = _fit_and_measure(layers[name], calls[name], fit_options)
     _put_in(model, {module: layers[name] for name, module in found.items()})
     return SwapReport(errors)
@@ -112,19 +116,19 @@ def _put_in(model: nn.Module, layers: dict[nn.MultiheadAttention, LinearAttentio
             parent.use_nested_tensor = False
 
 
-def _check_layer(name: str, module: nn.MultiheadAttention) -> None:
-    if not module._qkv_same_embed_dim or module.bias_k is not None or module.add_zero_attn:
-        raise wrong(name, expected="queries, keys and values of one dimension, no bias_kv, no zero_attn", got=module)
-
-
-def _record(model: nn.Module, found: dict[str, nn.MultiheadAttention], inputs: tuple[Any, ...]) -> dict[str, _Call]:
+def _record(
+    model: nn.Module,
+    layers: dict[str, LinearAttention],
+    found: dict[str, nn.MultiheadAttention],
+    inputs: tuple[Any, ...],
+) -> dict[str, _Call]:
     """Run the model once, in evaluation mode and without its fused path, and keep what every layer is called with."""
     calls: dict[str, _Call] = {}
     fused = torch.backends.mha.get_fastpath_enabled()
     modes = {module: module.training for module in model.modules()}
     hooks = [
         module.register_forward_pre_hook(
-            lambda _, a, kw, name=name, module=module: _keep(calls, name, module, a, kw), with_kwargs=True
+            lambda _, a, kw, name=name: _keep(calls, name, layers[name], a, kw), with_kwargs=True
         )
         for name, module in found.items()
     ]
@@ -142,37 +146,27 @@ def _record(model: nn.Module, found: dict[str, nn.MultiheadAttention], inputs: t
     return calls
 
 
-def _keep(calls: dict[str, _Call], name: str, module: nn.MultiheadAttention, args: tuple, kwargs: dict) -> None:
+def _keep(calls: dict[str, _Call], name: str, layer: LinearAttention, args: tuple, kwargs: dict) -> None:
     names = ("query", "key", "value", "key_padding_mask", "need_weights", "attn_mask")
     given = dict(zip(names, args, strict=False)) | kwargs
     rows = [given[key] for key in ("query", "key", "value")]
-    rows = [x[None] if x.ndim == 2 else x if module.batch_first else x.transpose(0, 1) for x in rows]
-    layer = _layer_like(module, "elu", 1, None, False, 0)  # projects as the replacement will
+    rows = [x[None] if x.ndim == 2 else x if layer.batch_first else x.transpose(0, 1) for x in rows]
     lengths = rows[0].shape[1], rows[1].shape[1]
     causal = bool(given.get("is_causal", False)) or _is_causal_mask(given.get("attn_mask"), *lengths)
     keep = _kept(given.get("key_padding_mask"), given["query"].ndim == 2)
     calls[name] = _Call(*layer.project(*rows), causal, keep)
 
 
-def _layer_like(
-    module: nn.MultiheadAttention, feature_map: str, num_features: int, window: int | None, guard: bool, seed: int
-) -> LinearAttention:
-    """A linear layer with the same weights."""
-    layer = LinearAttention(
-        module.embed_dim,
-        module.num_heads,
-        feature_map=feature_map,
-        num_features=num_features,
-        bias=module.in_proj_bias is not None,
-        batch_first=module.batch_first,
-        window=window,
-        guard=guard,
-        seed=seed,
-        device=module.out_proj.weight.device,
-        dtype=module.out_proj.weight.dtype,
-    )
-    layer.load_state_dict(module.state_dict(), strict=False)
-    return layer.train(module.training)
+def _without_padding(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+    """Sequences of one length, made of positions that take part; those less than half as long as the longest go."""
+    if mask is None:
+        return q, k, v
+    counts = mask.sum(1)
+    long = (counts * 2 >= counts.max()).nonzero()[:, 0]
+    first = (~mask[long]).byte().argsort(dim=1, stable=True)[:, : int(counts[long].min())]  # (sequences, positions)
+    at = first[:, None, :, None]
+    pick = lambda x: x[long].take_along_dim(at, 2)  # noqa: E731
+    return pick(q) if q.shape[2] == k.shape[2] else q[long], pick(k), pick(v)
 
 
 def _fit_and_measure(layer: LinearAttention, call: _Call, options: dict[str, Any]) -> ErrorEstimate:
@@ -185,7 +179,8 @@ def _fit_and_measure(layer: LinearAttention, call: _Call, options: dict[str, Any
     phi = layer.feature_map
     if phi.needs_fit or phi.exponential:
         extra = {"window": layer.window, "is_causal": call.is_causal} if phi.name == "learned" else {}
-        phi.fit(call.q[queries], call.k[keys], call.v[keys], **extra, **options)
+        mask = None if call.key_mask is None else call.key_mask[keys[0], keys[2]]
+        phi.fit(*_without_padding(call.q[queries], call.k[keys], call.v[keys], mask), **extra, **options)
         phi.to(call.q.device)
     return estimate_error(
         call.q[second],

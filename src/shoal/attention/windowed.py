@@ -6,27 +6,27 @@ The far field is linear attention on shifted sequences: query i and the keys up 
 form when the keys are moved by `window`. Without a causal mask, the same is done once more from the other end.
 """
 
-import warnings
-
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
 from shoal.attention.checks import check_feature_map, check_inputs, name_nonfinite
-from shoal.attention.eager import eager
+from shoal.attention.eager import eager, full_precision
 from shoal.attention.guard import guarded
 from shoal.attention.kernelised import run_kernel
 from shoal.attention.local import LocalSoftmax
 from shoal.attention.maps.base import FeatureMap
-from shoal.attention.operator import DenominatorWarning, replace_rows
+from shoal.attention.operator import replace_rows
 from shoal.attention.parts import Part, merge_parts
 from shoal.attention.preparing import as_problem, starting_sums
 from shoal.attention.problem import Problem
+from shoal.attention.reporting import warn_of_denominators
 from shoal.attention.values import too_long, values_seen
 from shoal.errors import wrong
 
 
 @eager
+@full_precision
 def windowed_linear_attention(
     q: Float[Tensor, "batch q_heads len dim"],
     k: Float[Tensor, "batch heads len dim"],
@@ -100,9 +100,18 @@ def check_window(q: Tensor, k: Tensor, feature_map: FeatureMap | None, window: i
     """
     if q.shape[2] != k.shape[2]:
         raise wrong("windowed attention", expected="as many queries as keys", got=f"{q.shape[2]} and {k.shape[2]}")
+    check_feature_map(feature_map, q, k)
+    check_window_of(feature_map, window)
+
+
+def check_window_of(feature_map: FeatureMap | None, window: int) -> None:
+    """Refuse a window below 1, and a map that cannot be put beside one.
+
+    Raises:
+        InputError: with what was expected and what was got.
+    """
     if not isinstance(window, int) or isinstance(window, bool) or window < 1:
         raise wrong("window", expected="a whole number >= 1", got=window)
-    check_feature_map(feature_map, q)
     if feature_map is None or not feature_map.estimates_softmax:
         got = "ready features" if feature_map is None else f"'{feature_map.name}'"
         fix = "its far field could not be put beside exact weights"
@@ -142,12 +151,10 @@ def report_dropped(log_den: Tensor, problem: Problem) -> None:
     if bad.any():
         _, count = values_seen(problem, True, None)  # (P, N, 1)
         if number := int((bad & (count > 0)[:, None]).sum()):
-            warnings.warn(
+            warn_of_denominators(
                 f"windowed_linear_attention: beyond the window, the denominator of {number} of {bad.numel()} rows was "
                 "negative, vanished or cancelled; they got the window alone. Take a positive feature map, or more "
-                "features",
-                DenominatorWarning,
-                stacklevel=4,
+                "features"
             )
 
 

@@ -9,14 +9,17 @@ and what centring takes out of the exponent goes into a factor per row. Before `
 """
 
 import copy
+import math
 from abc import abstractmethod
 from collections.abc import Callable
+from inspect import Parameter, signature
 from typing import Any, ClassVar, Self
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from shoal.attention.eager import full_precision
 from shoal.attention.features import Features
 from shoal.attention.maps.invariances import Invariances, find_invariances
 from shoal.errors import wrong
@@ -71,7 +74,8 @@ class FeatureMap(nn.Module):
         for name, tensor in Invariances.none(dim).items():
             self.register_buffer(name, tensor)
         self.register_buffer("heads_", torch.tensor(0))
-        self._checksum = ""  # of the constants, once it was asked for
+        self._checksum, self._version = "", 0  # of the constants, once it was asked for; of the parameters then
+        self.moved = False  # whether the invariances are more than none
         self.heads, self.groups = 0, 1  # groups: query heads that shared a key head in `fit`
 
     # ------------------------------------------------------------------ what a map does
@@ -95,12 +99,13 @@ class FeatureMap(nn.Module):
 
     def queries_and_keys(self, q: Tensor, k: Tensor, scale: float | None = None) -> tuple[Features, Features]:
         """Both, with one product where their maps and shapes are the same: what decoding token by token waits for."""
-        if not self.symmetric or (self.fitted and self.invariances) or q.shape != k.shape:
+        if not self.symmetric or self.moved or q.shape != k.shape:
             return self.queries(q, scale), self.keys(k, scale)
         both = self._features(torch.cat([q, k]), "query", scale)
         halves = [(None, None) if x is None else x.chunk(2) for x in (both.value, both.log, both.row)]
         return Features(*(x[0] for x in halves)), Features(*(x[1] for x in halves))
 
+    @full_precision
     def fit(self, q: Tensor, k: Tensor, v: Tensor | None = None, *, scale: float | None = None, **options: Any) -> Self:
         """Learn centring, balancing and the map itself, per head, from a calibration batch.
 
@@ -120,23 +125,34 @@ class FeatureMap(nn.Module):
         Raises:
             InputError: if shapes do not fit, or values are not finite.
         """
-        grouped_by = max(1, q.shape[1] // k.shape[1]) if q.ndim == k.ndim == 4 and k.shape[1] else 1
-        q, k, v = self._check_fit(q, k, v)
+        self._check_options(options)
+        tidy_q, k, v = self._check_fit(q, k, v)
+        grouped_by, q = q.shape[1] // k.shape[1], tidy_q
+        if scale is not None and not 0 < scale < math.inf:
+            raise wrong("scale", expected="a number > 0", got=scale)
         scale = float(self.dim**-0.5) if scale is None else scale
+        self.moved = self.exponential and self.invariances
         with torch.no_grad():
-            if self.exponential and self.invariances:
-                for name, tensor in find_invariances(q, k).items():
-                    setattr(self, name, tensor)
+            found = find_invariances(q, k) if self.moved else Invariances.none(self.dim)
+            for name, tensor in found.items():
+                setattr(self, name, tensor.to(q.device))
         self.heads, self.groups = k.shape[1], grouped_by
         self.heads_.fill_(self.heads)
         self._checksum = ""
         try:
             self._fit(q, k, v, scale, **options)
         except BaseException:  # half a fit is none
-            self.heads = 0
+            self.heads, self.moved = 0, False
             self.heads_.fill_(0)
             raise
         return self
+
+    def _check_options(self, options: dict[str, Any]) -> None:
+        known = [name for name, p in signature(self._fit).parameters.items() if p.kind is Parameter.KEYWORD_ONLY]
+        for name in options:
+            if name not in known:
+                expected = f"only {', '.join(known)}" if known else "no more options"
+                raise wrong(f"fit of feature map '{self.name}'", expected=expected, got=name)
 
     def _fit(self, q: Tensor, k: Tensor, v: Tensor | None, scale: float) -> None:
         """Learn what is the map's own; invariances are there already."""
@@ -182,10 +198,11 @@ class FeatureMap(nn.Module):
     @property
     def label(self) -> str:
         """What a state of running sums is made of; sums of one map mean nothing to another."""
-        if not self._checksum:
-            total = sum(float(tensor.double().sum()) for tensor in self.buffers())
-            self._checksum = f"{total:.9e}"
-        return f"{self.name}/{self.dim}/{self.num_features}/seed {self.seed}/{self.heads} heads/{self._checksum}"
+        version = sum(p._version for p in self.parameters() if not p.is_inference())
+        if not self._checksum or version != self._version:
+            total = sum(float(tensor.detach().double().sum()) for tensor in (*self.buffers(), *self.parameters()))
+            self._checksum, self._version = f"{total:.9e}", version
+        return f"{self.name}/{self.dim}/{self.num_features}/{self.heads} heads/{self._checksum}"
 
     def extra_repr(self) -> str:
         """Shown by `print`."""
@@ -194,15 +211,23 @@ class FeatureMap(nn.Module):
 
     # ------------------------------------------------------------------ how it does it
 
-    def _features(self, rows: Tensor, role: Role, scale: float | None) -> Features:
+    def check(self, *, heads: int, dim: int) -> None:
+        """Refuse what the map was not made for.
+
+        Raises:
+            InputError: if it is not fitted and must be, or for another number of heads or dimensions.
+        """
+        name = f"feature map '{self.name}'"
         if self.needs_fit and not self.fitted:
-            raise wrong(
-                f"feature map '{self.name}'", expected="a fitted map", got="a new one", fix="call .fit(q, k) first"
-            )
-        if rows.shape[-1] != self.dim:
-            raise wrong(f"feature map '{self.name}'", expected=f"rows of {self.dim} numbers", got=rows.shape[-1])
-        if self.fitted and self.heads not in (1, rows.shape[1]):
-            raise wrong(f"feature map '{self.name}'", expected=f"the {self.heads} heads of its fit", got=rows.shape[1])
+            raise wrong(name, expected="a fitted map", got="a new one", fix="call .fit(q, k) first")
+        if dim != self.dim:
+            raise wrong(name, expected=f"rows of {self.dim} numbers", got=dim)
+        if self.fitted and self.heads not in (1, heads):
+            raise wrong(name, expected=f"the {self.heads} heads of its fit", got=heads)
+
+    @full_precision
+    def _features(self, rows: Tensor, role: Role, scale: float | None) -> Features:
+        self.check(heads=rows.shape[1], dim=rows.shape[-1])
         rows = rows if rows.dtype in (torch.float32, torch.float64) else rows.float()
         scale = float(self.dim**-0.5) if scale is None else scale
         if not self.exponential:
@@ -216,7 +241,7 @@ class FeatureMap(nn.Module):
     def _coordinates(self, rows: Tensor, role: Role, scale: float) -> tuple[Tensor, Tensor | None]:
         """X or y of the module's docstring, (B, H, n, D), and the logarithm of the factor per row, (B, H, n, 1)."""
         root = scale**0.5
-        if not (self.fitted and self.invariances):
+        if not self.moved:
             return root * rows, None
         cast = lambda buffer: buffer.to(rows.dtype)  # noqa: E731
         mu_q, mu_k = cast(self.query_mean), cast(self.key_mean)  # (H, 1, D)
@@ -227,6 +252,10 @@ class FeatureMap(nn.Module):
 
     def _check_fit(self, q: Tensor, k: Tensor, v: Tensor | None) -> tuple[Tensor, Tensor, Tensor | None]:
         """Detached float32 (or float64) rows, query heads grouped by key head: (B, H, n, D)."""
+        for name, x in (("q", q), ("k", k), ("v", v)):
+            if x is not None and not (isinstance(x, Tensor) and x.is_floating_point() and x.device == q.device):
+                got = f"{x.dtype} on {x.device}" if isinstance(x, Tensor) else type(x).__name__
+                raise wrong(name, expected="a tensor of floats, on one device with the others", got=got)
         for name, x in (("q", q), ("k", k)):
             if x.ndim != 4 or x.shape[-1] != self.dim or not x.numel():
                 raise wrong(name, expected=f"[batch, heads, n, {self.dim}] with n >= 1", got=list(x.shape))
@@ -264,13 +293,16 @@ class FeatureMap(nn.Module):
         unexpected_keys: list[str],
         error_msgs: list[str],
     ) -> None:
-        """Buffers take the shape of what is loaded: a fitted map has one row per head, a new one has not."""
+        """Tensors take as many heads as are loaded: a fitted map has one row for each, a new one has not."""
         for name, own in [*self._buffers.items(), *self._parameters.items()]:
             loaded = state_dict.get(prefix + name)
-            if own is not None and loaded is not None and loaded.shape != own.shape:
+            if own is None or loaded is None or name not in self.per_head:
+                continue
+            if loaded.shape != own.shape and loaded.shape[1:] == own.shape[1:]:  # torch tells of any other difference
                 empty = torch.empty_like(loaded, dtype=own.dtype, device=own.device)
                 setattr(self, name, nn.Parameter(empty) if isinstance(own, nn.Parameter) else empty)
         super()._load_from_state_dict(
             state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs
         )
         self.heads, self._checksum = int(self.heads_), ""
+        self.moved = self.exponential and self.fitted and len(self.query_mean) == self.heads

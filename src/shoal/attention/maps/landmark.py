@@ -59,8 +59,8 @@ class Landmark(FeatureMap):
 
     def _fit(self, q: Tensor, k: Tensor, v: Tensor | None, scale: float) -> None:
         batch = _Calibration.of(self, q, k, scale)
-        self.query_centres = _STRETCH * centres(batch.key_sample, self.num_features, seed=self.seed)
-        self.key_centres = _STRETCH * centres(batch.query_sample, self.num_features, seed=self.seed + 1)
+        self.query_centres = _STRETCH * centres(batch.key_sample, self.num_features, seed=self.seed).float()
+        self.key_centres = _STRETCH * centres(batch.query_sample, self.num_features, seed=self.seed + 1).float()
         log_q = _exponents(batch.x, self.query_centres.double()) - batch.log_den  # (H, n, R)
         log_k = _exponents(batch.y, self.key_centres.double()) + batch.key_offset
         log_sizes = [0.5 * (2 * log).logsumexp(1, keepdim=True) for log in (log_q, log_k)]  # (H, 1, R) each
