@@ -1,7 +1,7 @@
 """Attention against its peers: speed, memory, decoding, and accuracy on trained-like inputs and on a real encoder.
 
     make bench                                   # installs the peers into .venv, then runs this
-    python -m benchmarks.attention [speed|quality] [--lengths 1024 4096]
+    python -m benchmarks.attention [speed|quality|tables] [--lengths 1024 4096]
 
 First it proves that fast and reference agree; only then it times. Writes benchmarks/records/attention-PART.json and the
 tables of docs/attention.md. Machines are shared: read the ratios, which come from one run.
@@ -37,6 +37,7 @@ def speed(lengths: tuple[int, ...]) -> dict[str, Any]:
     say(f"fast and reference agree within {max(agreement.values()):.1e}")
     return {
         "agreement": agreement,
+        "epsilon_of_performer": attention_speed.deviation_of_performer(),
         "memory": attention_speed.memories(say),
         "decode": attention_speed.decoding(say),
         "estimate": attention_speed.estimating(say),

@@ -4,10 +4,12 @@ Every map is fitted on other tokens than it is tested on; errors are relative Fr
 exact attention in float64. With the guard, no output may be worse than 1.05 times mean(V)'s.
 """
 
+import itertools
 import statistics
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -34,6 +36,14 @@ def attend(phi: FeatureMap, inputs: Inputs, *, is_causal: bool, window: int | No
     if window is None:
         return linear_attention(*inputs, feature_map=phi, is_causal=is_causal, guard=guard)
     return windowed_linear_attention(*inputs, feature_map=phi, window=window, is_causal=is_causal, guard=guard)
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Without warnings of denominators: what is measured tells of them."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DenominatorWarning)
+        yield
 
 
 def in_float64(inputs: Inputs) -> Inputs:
@@ -72,6 +82,15 @@ def floor(inputs: Inputs, rank: int, is_causal: bool) -> Tensor:
     return per_head_errors(best @ v, matrix @ v)
 
 
+def fitted(name: str, calibration: Inputs, *, is_causal: bool, window: int | None) -> tuple[FeatureMap, float]:
+    """A map that has seen calibration tokens, and the seconds a head that it took."""
+    phi = create_feature_map(name, calibration[0].shape[3], FEATURES)
+    began = time.perf_counter()
+    if phi.exponential:
+        phi.fit(*calibration, **({"window": window, "is_causal": is_causal} if name == "learned" else {}))
+    return phi, (time.perf_counter() - began) / calibration[1].shape[1]
+
+
 @torch.no_grad()
 def tried(
     calibration: Inputs, test: Inputs, *, is_causal: bool, window: int | None, say: Callable[[str], None], **facts: Any
@@ -80,27 +99,22 @@ def tried(
     exact = softmax_attention_reference(*test, is_causal=is_causal)
     means = per_head_errors(mean_of_values(test[2], is_causal), exact)
     base = {**facts, "is_causal": is_causal, "window": window, "features": FEATURES}
-    rows = [_row(base, "mean(V)", means), _row(base, "rank 256 (SVD)", floor(test, FEATURES, is_causal))]
+    rows = [_row(base, "mean(V)", means), _row(base, f"rank {FEATURES} (SVD)", floor(test, FEATURES, is_causal))]
     for name in MAPS:
         if window is not None and name in ("elu", "relu"):
             continue
-        phi = create_feature_map(name, calibration[0].shape[3], FEATURES)
-        began = time.perf_counter()
-        if phi.exponential:
-            phi.fit(*calibration, **({"window": window, "is_causal": is_causal} if name == "learned" else {}))
-        seconds = time.perf_counter() - began
+        phi, seconds = fitted(name, calibration, is_causal=is_causal, window=window)
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", DenominatorWarning)
             errors = per_head_errors(attend(phi, test, is_causal=is_causal, window=window), exact)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DenominatorWarning)
+        with quiet():
             guarded = per_head_errors(attend(phi, test, is_causal=is_causal, window=window, guard=True), exact)
-        row = _row(base, name, errors)
-        row |= {
+        row = {
+            **_row(base, name, errors),
             "guarded_median": float(guarded.median()),
             "guarded_worst": float(guarded.max()),
             "worst_against_mean": float((guarded / means).max()),
-            "fit_seconds_a_head": seconds / calibration[1].shape[1],
+            "fit_seconds_a_head": seconds,
             "replaced": [str(w.message) for w in caught],
         }
         rows.append(row)
@@ -140,7 +154,7 @@ def real_heads(say: Callable[[str], None]) -> list[dict[str, Any]]:
 def strangers(say: Callable[[str], None]) -> list[dict[str, Any]]:
     """Maps on inputs that they were not fitted to: does the guard hold?"""
     calibration, test = heads_on_text()
-    calibration, test = (tuple(x[:48] for x in calibration), tuple(x[:4].double() for x in test))
+    calibration, test = tuple(x[:48] for x in calibration), tuple(x[:4].double() for x in test)
     q, k, v = test
     unlike = {
         "another head's": (q.roll(1, 1), k.roll(1, 1), v.roll(1, 1)),
@@ -151,17 +165,24 @@ def strangers(say: Callable[[str], None]) -> list[dict[str, Any]]:
     rows = []
     for name in ("positive", "sderf", "landmark"):
         phi = create_feature_map(name, 32, FEATURES).fit(*calibration)
-        for kind, inputs in unlike.items():
-            for is_causal in (False, True):
-                exact = softmax_attention_reference(*inputs, is_causal=is_causal)
-                means = per_head_errors(mean_of_values(inputs[2], is_causal), exact)
-                with warnings.catch_warnings():
-                    warnings.simplefilter("ignore", DenominatorWarning)
-                    outs = [attend(phi, inputs, is_causal=is_causal, window=None, guard=on) for on in (False, True)]
-                plain, guarded = (per_head_errors(out, exact) for out in outs)
-                row = {"inputs": kind, "map": name, "is_causal": is_causal}
-                row |= {"worst_against_mean": float((guarded / means).max())}
-                row |= {"unguarded_worst_against_mean": float((plain / means).max())}
-                rows.append(row)
-                say(str(row))
+        for (kind, inputs), is_causal in itertools.product(unlike.items(), (False, True)):
+            plain, guarded = _worst_against_mean(phi, inputs, is_causal)
+            row = {
+                "inputs": kind,
+                "map": name,
+                "is_causal": is_causal,
+                "worst_against_mean": guarded,
+                "unguarded_worst_against_mean": plain,
+            }
+            rows.append(row)
+            say(str(row))
     return rows
+
+
+def _worst_against_mean(phi: FeatureMap, inputs: Inputs, is_causal: bool) -> list[float]:
+    """Error of the worst head over that of mean(V), without and with the guard."""
+    exact = softmax_attention_reference(*inputs, is_causal=is_causal)
+    means = per_head_errors(mean_of_values(inputs[2], is_causal), exact)
+    with quiet():
+        outs = [attend(phi, inputs, is_causal=is_causal, window=None, guard=guard) for guard in (False, True)]
+    return [float((per_head_errors(out, exact) / means).max()) for out in outs]

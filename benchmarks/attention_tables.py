@@ -28,6 +28,17 @@ def markdown(columns: list[str], rows: list[list[Any]]) -> str:
     return "\n".join([*lines, *("| " + " | ".join(map(str, row)) + " |" for row in rows)]) + "\n"
 
 
+def form(row: dict[str, Any]) -> str:
+    """Whether a query sees all keys."""
+    return "causal" if row["is_causal"] else "full"
+
+
+def with_quartiles(times: dict[str, float], digits: int) -> str:
+    """A median and what the middle half of the timings lies between."""
+    median, low, high = (f"{times[name]:,.{digits}f}" for name in ("median", "low", "high"))
+    return f"{median} [{low}, {high}]"
+
+
 def machine(record: dict[str, Any]) -> str:
     """Where a record comes from, a line."""
     e = record["environment"]
@@ -44,7 +55,7 @@ def speed_table(record: dict[str, Any]) -> str:
             f"{row['n']:,}",
             row["what"],
             row["case"],
-            f"{row['ms']['median']:,.1f} [{row['ms']['low']:,.1f}, {row['ms']['high']:,.1f}]",
+            with_quartiles(row["ms"], 1),
             f"{row['times_faster_than_sdpa']:.2f}",
             row["turns"],
         ]
@@ -55,37 +66,38 @@ def speed_table(record: dict[str, Any]) -> str:
 
 def decode_table(record: dict[str, Any]) -> str:
     """Microseconds a token."""
-    rows = [
-        [f"{r['context']:,}", r["case"], f"{r['us']['median']:,.0f} [{r['us']['low']:,.0f}, {r['us']['high']:,.0f}]"]
-        for r in record["decode"]
-    ]
+    rows = [[f"{row['context']:,}", row["case"], with_quartiles(row["us"], 0)] for row in record["decode"]]
     return markdown(["context", "case", "µs a token, median [quartiles]"], rows)
 
 
 def memory_table(record: dict[str, Any]) -> str:
     """Megabytes beyond inputs and outputs."""
-    rows = [[r["case"], r["what"], f"{r['mb_beyond']:.1f}"] for r in record["memory"]]
+    rows = [
+        [row["case"], row["what"], with_quartiles(row["mb_beyond"], 1), str(row["processes"])]
+        for row in record["memory"]
+    ]
     return markdown(["case, N = 16,384", "pass", "MB beyond inputs, output and gradients"], rows)
 
 
 def estimate_table(record: dict[str, Any]) -> str:
     """What an error estimate costs."""
-    rows = [["causal" if r["is_causal"] else "full", f"{r['share_of_exact']:.1%}"] for r in record["estimate"]]
+    rows = [[form(row), f"{row['share_of_exact']:.1%}"] for row in record["estimate"]]
     return markdown(["estimate_error, N = 16,384", "of exact attention's time"], rows)
 
 
 def quality_table(rows: list[dict[str, Any]]) -> str:
-    """Errors of maps."""
+    """Errors of maps; those that are no map were neither guarded nor fitted."""
+    known = lambda row, name, digits: f"{row[name]:.{digits}f}" if name in row else "–"  # noqa: E731
     cells = [
         [
             row["map"],
             "none" if row["window"] is None else row["window"],
-            "causal" if row["is_causal"] else "full",
+            form(row),
             f"{row['median']:.3f}",
             f"{row['worst']:.3f}",
-            f"{row['guarded_worst']:.3f}" if "guarded_worst" in row else "–",
-            f"{row['worst_against_mean']:.2f}" if "worst_against_mean" in row else "–",
-            f"{row['fit_seconds_a_head']:.1f}" if "fit_seconds_a_head" in row else "–",
+            known(row, "guarded_worst", 3),
+            known(row, "worst_against_mean", 2),
+            known(row, "fit_seconds_a_head", 1),
         ]
         for row in rows
     ]
@@ -94,22 +106,22 @@ def quality_table(rows: list[dict[str, Any]]) -> str:
     return markdown(heads, cells)
 
 
-def trained_like_table(spread: float) -> Any:
-    """Of one spread of the logits."""
-    return lambda record: quality_table([r for r in record["trained_like"] if r["spread"] == spread])
+def trained_like_table(record: dict[str, Any], spread: float) -> str:
+    """Errors of maps at one spread of the logits."""
+    return quality_table([row for row in record["trained_like"] if row["spread"] == spread])
 
 
 def strangers_table(record: dict[str, Any]) -> str:
     """The guard on unlike inputs."""
     rows = [
         [
-            r["map"],
-            r["inputs"],
-            "causal" if r["is_causal"] else "full",
-            f"{r['unguarded_worst_against_mean']:.2f}",
-            f"{r['worst_against_mean']:.2f}",
+            row["map"],
+            row["inputs"],
+            form(row),
+            f"{row['unguarded_worst_against_mean']:.2f}",
+            f"{row['worst_against_mean']:.2f}",
         ]
-        for r in record["strangers"]
+        for row in record["strangers"]
     ]
     return markdown(["map", "inputs", "form", "worst head ÷ mean(V)", "with the guard"], rows)
 
@@ -123,7 +135,7 @@ SPEED = {
 }
 QUALITY = {
     "real": lambda record: quality_table(record["real"]),
-    "trained-like-1": trained_like_table(1.0),
-    "trained-like-065": trained_like_table(0.65),
+    "trained-like-1": lambda record: trained_like_table(record, 1.0),
+    "trained-like-065": lambda record: trained_like_table(record, 0.65),
     "strangers": strangers_table,
 }

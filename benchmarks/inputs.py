@@ -2,47 +2,43 @@
 
 import torch
 from torch import Tensor
+from torch.nn.functional import layer_norm
+
+from shoal.studies.attention_inputs import Head
 
 DIM = 64
+_SCALING_TOKENS = 2048
 
 
 class TrainedLike:
     """Queries and keys as trained networks make them: few strong directions, means away from zero.
 
-    Standard deviations follow i^-0.75 along a random rotated basis (the keys' is 5 % off the queries'), scaled to a
-    total variance of `dim`; means are N(0, 0.5²) for queries and N(0, 1) for keys; all is rescaled so that the logits
-    of a row have the standard deviation `spread` on average. Values are N(0, 1).
+    The distribution of one head of the attention study (`shoal.studies.attention_inputs`), with logits whose standard
+    deviation in a row is `spread` on average. Values are N(0, 1).
     """
 
-    def __init__(self, *, dim: int = DIM, spread: float = 1.0, seed: int = 0):
-        g = torch.Generator().manual_seed(seed)
-        normal = lambda *shape: torch.randn(*shape, generator=g, dtype=torch.float64)  # noqa: E731
-        deviations = torch.arange(1, dim + 1, dtype=torch.float64) ** -0.75
-        self.deviations = deviations * (dim / deviations.square().sum()).sqrt()
-        self.query_basis = _rotation(normal(dim, dim))
-        self.key_basis = _rotation(self.query_basis + 0.05 * normal(dim, dim))
-        self.query_mean, self.key_mean = 0.5 * normal(dim), normal(dim)
-        self.factor = 1.0
-        q, k, _ = self.draw(2048, seed=seed + 1)
-        spread_now = (q[0, 0] @ k[0, 0].mT / dim**0.5).std(1).mean()
-        self.factor = float((spread / spread_now).sqrt())
+    def __init__(self, *, spread: float = 1.0, seed: int = 0):
+        self.head = Head.drawn(DIM, torch.Generator().manual_seed(seed))
+        q, k, _ = self.draw(_SCALING_TOKENS, seed=seed + 1)
+        self.head = self.head.scaled(q[0, 0], k[0, 0], spread)
 
     def draw(self, n: int, *, sequences: int = 1, seed: int) -> tuple[Tensor, Tensor, Tensor]:
         """q, k, v of new tokens, (sequences, 1, n, dim), float64."""
-        g = torch.Generator().manual_seed(seed)
-        normal = lambda: torch.randn(sequences, 1, n, len(self.deviations), generator=g, dtype=torch.float64)  # noqa: E731
-        q = normal() * self.deviations @ self.query_basis.mT + self.query_mean
-        k = normal() * self.deviations @ self.key_basis.mT + self.key_mean
-        return self.factor * q, self.factor * k, normal()
+        head = self.head
+        q, k, v = _normal(sequences, n, DIM, seed)
+        # not `Head.tokens`: a product in another order has other last bits, and records are of these
+        q = q * head.deviations @ head.query_basis.mT + head.query_mean
+        k = k * head.deviations @ head.key_basis.mT + head.key_mean
+        return head.factor * q, head.factor * k, v
 
 
-def isotropic(n: int, *, dim: int = DIM, heads: int = 1, seed: int) -> tuple[Tensor, Tensor, Tensor]:
-    """q, k, v of normalised Gaussian rows, (1, heads, n, dim)."""
+def isotropic(n: int, *, dim: int, seed: int) -> tuple[Tensor, Tensor, Tensor]:
+    """q, k, v of normalised Gaussian rows, (1, 1, n, dim)."""
+    q, k, v = _normal(1, n, dim, seed)
+    return layer_norm(q, (dim,)), layer_norm(k, (dim,)), v
+
+
+def _normal(sequences: int, n: int, dim: int, seed: int) -> Tensor:
+    """N(0, 1) for q, k and v, (3, sequences, 1, n, dim), float64."""
     g = torch.Generator().manual_seed(seed)
-    q, k, v = (torch.randn(1, heads, n, dim, generator=g, dtype=torch.float64) for _ in range(3))
-    return torch.nn.functional.layer_norm(q, (dim,)), torch.nn.functional.layer_norm(k, (dim,)), v
-
-
-def _rotation(matrix: Tensor) -> Tensor:
-    q, r = torch.linalg.qr(matrix)
-    return q * r.diagonal().sign()
+    return torch.randn(3, sequences, 1, n, dim, generator=g, dtype=torch.float64)

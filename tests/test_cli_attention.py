@@ -8,14 +8,15 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from shoal.cli import app
 from shoal.errors import InputError, ShoalError
 from shoal.studies.attention_config import AttentionConfig, ErrorConfig, resolve
 from shoal.studies.attention_file import judge, read_tokens
 from shoal.studies.attention_inputs import draw_inputs
 from tests.test_cli import shoal
 
-TINY = ["--heads", "2", "--length", "64", "--calibration", "128", "--dim", "8", "--features", "8", "--steps", "1"]
-TINY += ["--window", "8", "--longest", "1024", "--draws", "10", "--repeats", "3"]
+TINY = {"dim": 8, "heads": 2, "length": 64, "calibration": 128, "steps": 1, "window": 8, "longest": 1024}
+TINY |= {"draws": 10, "repeats": 3}
 
 
 def write(path: Path, **tensors: torch.Tensor) -> Path:
@@ -121,33 +122,19 @@ def test_a_corrupt_file_is_a_failure(tmp_path: Path) -> None:
 
 
 def test_the_study_as_a_command(tmp_path: Path) -> None:
-    found = shoal("study", "attention", "--budget", "quick", *TINY, cwd=tmp_path)
+    flags = [word for name, value in TINY.items() for word in (f"--{name}", str(value))]
+    words = ["study", "attention", "--budget", "quick", "--features", "8", *flags]
+    found = shoal(*words, cwd=tmp_path)
     assert found.returncode == 0, found.stderr
     (report,) = (tmp_path / "runs").glob("attention-quick-*/report.html")
     assert found.stdout.splitlines()[-1] == f"report: {report.relative_to(tmp_path)}"
     assert "The softmax kernel is a Gaussian kernel" in found.stdout
     assert "no data set is needed" in found.stderr
-    again = shoal("study", "attention", "--budget", "quick", *TINY, "--json", cwd=tmp_path)
+    again = shoal(*words, "--json", cwd=tmp_path)
     assert again.returncode == 0, again.stderr
     result = json.loads(again.stdout)[0]
     assert result["claims"][0]["verdict"] == "supported"
-    words = shlex.split(result["command"])
-    from shoal.cli import app
-
     app.config = []
-    _, bound, _ = app.parse_args(words[1:], exit_on_error=False, print_error=False)
-    assert resolve(bound.arguments["config"]) == resolve(
-        AttentionConfig(
-            budget="quick",
-            dim=8,
-            heads=2,
-            length=64,
-            calibration=128,
-            features=(8,),
-            steps=1,
-            window=8,
-            longest=1024,
-            draws=10,
-            repeats=3,
-        )
-    )
+    _, bound, _ = app.parse_args(shlex.split(result["command"])[1:], exit_on_error=False, print_error=False)
+    asked = AttentionConfig(budget="quick", features=(8,), **TINY)
+    assert resolve(bound.arguments["config"]) == resolve(asked)

@@ -266,7 +266,7 @@ def test_a_change_of_basis_gives_the_same_coordinates_after_a_fit_to_it(name: st
 # ---------------------------------------------------------------------- range and memory
 
 
-@pytest.mark.parametrize("name", [*PATHS, "elu", "relu"])
+@pytest.mark.parametrize("name", [*PATHS, "hyperbolic", "oprf", "sderf", "elu", "relu"])
 @pytest.mark.parametrize("top", TOPS)
 @pytest.mark.filterwarnings("ignore::shoal.attention.DenominatorWarning")
 def test_outputs_and_gradients_are_finite_at_any_norm(name: str, top: float) -> None:
@@ -292,10 +292,11 @@ def test_outputs_and_gradients_are_finite_at_any_norm(name: str, top: float) -> 
                 assert float(out.min()) >= float(v.min()) - 1e-3
 
 
+@pytest.mark.parametrize("name", ["positive", "hyperbolic", "oprf", "sderf"])
 @pytest.mark.parametrize("is_causal", [False, True])
-def test_positive_maps_pick_the_largest_key_at_large_logits(is_causal: bool) -> None:
+def test_positive_maps_pick_the_largest_key_at_large_logits(name: str, is_causal: bool) -> None:
     """Finite is not enough: with logits of 1e4 float32 still gives what float64 gives."""
-    phi = ready("positive")
+    phi = ready(name)
     q, k, v = (40 * x if i < 2 else x for i, x in enumerate(qkv(90)))
     expected = linear_attention(q, k, v, feature_map=phi, is_causal=is_causal)
     assert float((0.5 * q @ k.mT).abs().max()) > 1e3

@@ -122,7 +122,7 @@ def test_half_precisions_are_near_float64() -> None:
         assert distance(found, dense(q.double(), k.double(), v.double(), phi, 20)) < bound
 
 
-@pytest.mark.parametrize("name", ["trig", "positive", "landmark", "learned", "taylor"])
+@pytest.mark.parametrize("name", MAPS)
 @pytest.mark.parametrize("top", [1e6, pytest.param(1e4, marks=pytest.mark.slow)])
 @pytest.mark.filterwarnings("ignore::shoal.attention.DenominatorWarning")
 def test_outputs_and_gradients_are_finite_at_any_norm(name: str, top: float) -> None:

@@ -135,6 +135,20 @@ def test_automatic_precision_is_the_fastest_that_was_measured() -> None:
         assert torch.equal(value, before[name])
 
 
+def test_a_format_that_overruns_its_memory_is_not_tried() -> None:
+    """Strided 1x1 convolutions of few channels, as the shortcuts of a narrow ResNet: oneDNN issue 6035."""
+    shortcut = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Conv2d(4, 8, 1, stride=2), nn.Flatten(), nn.LazyLinear(2))
+    wide = nn.Sequential(nn.Conv2d(3, 16, 3), nn.Conv2d(16, 8, 1, stride=2), nn.Flatten(), nn.LazyLinear(2))
+    images, labels = torch.randn(8, 3, 6, 6), torch.arange(8) % 2
+    loss = lambda m, x, y: classification()(m, x, y)[0]  # noqa: E731
+    for model, tried in ((shortcut, {"fp32", "bf16"}), (wide, set(CHOICES))):
+        model(images)
+        assert set(choose_precision(model, (images, labels), loss, torch.device("cpu"))[1]) == tried
+    config = FitConfig(epochs=1, precision="fp32+channels_last")
+    with pytest.raises(InputError, match=r"precision: expected one without channels_last.*take fp32"):
+        fit(shortcut, as_batches((images, labels), batch_size=8), config=config)
+
+
 @pytest.mark.parametrize(
     "changes",
     [

@@ -78,7 +78,8 @@ def test_time_left_of_a_part_that_goes_on(tmp_path: Path, monkeypatch: pytest.Mo
 
 @pytest.mark.parametrize("how", ["raise ValueError", "raise KeyboardInterrupt"])
 def test_the_cursor_comes_back_when_something_fails(how: str) -> None:
-    code = f"from shoal.cli import _progress\nwith _progress() as p:\n    p.start('a')\n    p.update(0.5)\n    {how}"
+    block = f"with showing_progress() as p:\n    p.start('a')\n    p.update(0.5)\n    {how}"
+    code = f"from shoal.commands.output import showing_progress\n{block}"
     leader, follower = pty.openpty()
     subprocess.run([sys.executable, "-c", code], stderr=follower, check=False)
     os.close(follower)

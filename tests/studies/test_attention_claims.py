@@ -3,7 +3,9 @@
 from dataclasses import replace
 
 import pytest
+import torch
 
+from shoal.measure import Interval
 from shoal.studies import attention_claims as claims
 from shoal.studies.attention_config import AttentionConfig, resolve
 from shoal.studies.attention_findings import summary, tables
@@ -98,12 +100,8 @@ def test_coverage() -> None:
 
 
 def test_numbers() -> None:
-    import torch
-
     x = torch.tensor([1.0, 3.0, 10.0, 50.0])
     assert slope(x, 7 * x**-0.5) == pytest.approx(-0.5)
-    from shoal.measure import Interval
-
     assert distance(Interval(-2.0, -3.0, -1.0)) == {"effect": 2.0, "low": 1.0, "high": 3.0}
 
 

@@ -16,12 +16,12 @@ def values_seen(problem: Problem, is_causal: bool, state: AttentionState | None)
     if state is not None:
         count = state.count[:, None].expand(-1, problem.k.shape[1])[..., None].to(rows.dtype)  # (B, K, 1)
         sums = sums + torch.cat([state.value_sum, count], -1).flatten(0, 1)[:, None]
-    return sums[..., :-1], sums[..., -1:]
+    return sums[..., :-1], sums[..., -1:].detach()
 
 
 def longest_seen(problem: Problem, is_causal: bool, state: AttentionState | None) -> Tensor:
     """The largest norm of a value that each query sees, (P, N, 1) if causal, else (P, 1, 1)."""
-    norms = problem.values(0, problem.k.shape[2])[..., :-1].norm(dim=-1, keepdim=True)  # (P, N, 1), masked rows 0
+    norms = problem.values(0, problem.k.shape[2]).detach()[..., :-1].norm(dim=-1, keepdim=True)  # (P, N, 1), masked 0
     found = norms.cummax(1).values if is_causal else norms.amax(1, keepdim=True)
     return found if state is None else torch.maximum(found, state.longest.flatten()[:, None, None])
 

@@ -9,8 +9,16 @@ from torch import nn
 from shoal.engine.batches import Batches
 from shoal.engine.device import World
 from shoal.engine.fit_config import FitConfig
-from shoal.engine.precision import Precision, Step, choose_precision, precision_named, seconds_per_step
+from shoal.engine.precision import (
+    Precision,
+    Step,
+    choose_precision,
+    precision_named,
+    seconds_per_step,
+    survives_channels_last,
+)
 from shoal.engine.schedule import Pace
+from shoal.errors import wrong
 
 
 def settle_precision(
@@ -25,9 +33,21 @@ def settle_precision(
         loss: what a training step minimises.
         device: where to run.
         world: whose share of the batch to take.
+
+    Raises:
+        InputError: if the named one could overrun its memory with this model.
     """
     if name != "auto":
-        return precision_named(name)
+        found = precision_named(name)
+        if found.channels_last and not survives_channels_last(model, device):
+            raise wrong(
+                "precision",
+                expected="one without channels_last for this model: the CPU's kernel for strided 1x1 convolutions of "
+                "few channels overruns its memory there",
+                got=name,
+                fix=f"take {found.name.removesuffix('+channels_last')}",
+            )
+        return found
     batch = batches.batch(0, batches.size_at(1.0), world)
     return choose_precision(model, batch, loss, device)[0]
 

@@ -52,6 +52,8 @@ class Precision:
         return model.to(memory_format=torch.channels_last) if self.channels_last else model  # pyright: ignore[reportCallIssue] - torch's stub lacks this overload
 
 
+_CHANNELS = 16  # a block of oneDNN's kernels, 8 on CPUs without AVX-512
+
 CHOICES = {p.name: p for p in (Precision(), Precision(False, True), Precision(True, False), Precision(True, True))}
 
 
@@ -71,6 +73,19 @@ def precision_named(name: str) -> Precision:
     if name not in CHOICES:
         raise unknown_name("precision", name, [*CHOICES, "auto"])
     return CHOICES[name]
+
+
+def survives_channels_last(model: nn.Module, device: torch.device) -> bool:
+    """Whether the gradients of a model with channels_last stay within their memory.
+
+    On CPUs, the gradient by the weights of a strided 1x1 convolution with few input channels is written past the end of
+    its workspace in that format, which kills the process or, worse, does not (oneDNN issue 6035, torch 2.13).
+    """
+    return device.type != "cpu" or not any(
+        module.in_channels // module.groups < _CHANNELS and set(module.kernel_size) == {1} and set(module.stride) != {1}
+        for module in model.modules()
+        if isinstance(module, nn.Conv2d)
+    )
 
 
 def training_step(
@@ -126,7 +141,8 @@ def choose_precision(
         The fastest precision, and the median seconds per row of each that was tried.
     """
     inputs, labels = batch[0][:rows], batch[1][:rows]
-    names = list(CHOICES) if inputs.ndim == 4 else ["fp32", "bf16"]
+    images = inputs.ndim == 4 and survives_channels_last(model, device)
+    names = list(CHOICES) if images else ["fp32", "bf16"]
     seconds = {
         name: seconds_per_step(model, (inputs, labels), loss, CHOICES[name], device) / len(inputs) for name in names
     }

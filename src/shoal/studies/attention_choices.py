@@ -15,8 +15,7 @@ def choose(config: AttentionConfig, kind: Kind, target: float) -> Row:
     length = min(MOST, 4 * config.length)
     tokens = draw_inputs(kind, length, heads=HEADS, dim=config.dim, seed=config.seed, purpose="choice")
     q, k, v = (x.float() for x in tokens)
-    options = {"names": CANDIDATES, "counts": config.features, "seed": config.seed}
-    found = choose_feature_map(q, k, v, target_error=target, **options)
+    found = choose_feature_map(q, k, v, target_error=target, names=CANDIDATES, counts=config.features, seed=config.seed)
     chosen = next((candidate for candidate in found.tried if candidate.meets), None)
     return {
         "map": chosen.name if chosen else "",

@@ -4,12 +4,10 @@ They know nothing of maps or clocks, and are tested with made-up numbers. Heads,
 timing are what intervals count.
 """
 
-import math
-
 from torch import Tensor
 
-from shoal.measure import bootstrap_interval, mean_interval, proportion_interval
-from shoal.studies.attention_measured import Measured, Times
+from shoal.measure import Interval, bootstrap_interval, mean_interval, proportion_interval
+from shoal.studies.attention_measured import MapError, Measured, Times, geometric_mean
 from shoal.studies.attention_numbers import (
     distance,
     ends,
@@ -20,6 +18,7 @@ from shoal.studies.attention_numbers import (
     point,
     rms_exponent,
     time_exponent,
+    typical_seconds,
     z_score,
 )
 from shoal.studies.result import Claim
@@ -67,14 +66,13 @@ def identity_is_exact(m: Measured) -> Claim:
 
 def kernel_is_unbiased(m: Measured) -> Claim:
     """The mean error of kernel estimates is 0."""
-    found = [(row.map, mean_interval(row.mean_error)) for row in m.kernel if not row.orthogonal]
-    name, worst = max(found, key=lambda pair: abs(pair[1].value))
-    z = {row.map: z_score(row) for row in m.kernel if not row.orthogonal}
-    shown = ", ".join(f"{name} z = {value:.2f}" for name, value in z.items())
+    rows = m.independent
+    name, worst = _farthest({row.map: mean_interval(row.mean_error) for row in rows}, 0.0)
+    shown = ", ".join(f"{row.map} z = {z_score(row):.2f}" for row in rows)
     return Claim(
         id="kernel_is_unbiased",
         sentence="Random features estimate the kernel without bias: the mean error is below 1 % of the kernel.",
-        measured=f"Over {len(m.kernel[0].bias):,} draws of directions for each of {len(m.kernel[0].counts)} numbers of "
+        measured=f"Over {len(rows[0].bias):,} draws of directions for each of {len(rows[0].counts)} numbers of "
         f"features, the largest mean error is that of {name}, {percent(worst.value)}; in standard errors: {shown}.",
         **distance(worst),
         bound=UNBIASED,
@@ -85,9 +83,9 @@ def kernel_is_unbiased(m: Measured) -> Claim:
 
 def kernel_error_falls(m: Measured) -> Claim:
     """The RMS error of the kernel falls with the root of the number of features."""
-    found = [(row.map, rms_exponent(row)) for row in m.kernel if not row.orthogonal]
-    name, worst = max(found, key=lambda pair: abs(pair[1].value + 0.5))
-    shown = ", ".join(f"{name} {interval.value:.3f}" for name, interval in found)
+    exponents = {row.map: rms_exponent(row) for row in m.independent}
+    name, worst = _farthest(exponents, -0.5)
+    shown = ", ".join(f"{name} {interval.value:.3f}" for name, interval in exponents.items())
     return Claim(
         id="kernel_error_falls",
         sentence="The error of the kernel falls as 1/√features: its exponent is −1/2, to within 0.05.",
@@ -113,13 +111,12 @@ def recurrence_is_the_masked_form(m: Measured) -> Claim:
 
 def exact_is_quadratic(m: Measured) -> Claim:
     """The time of softmax attention grows with the square of the length."""
-    interval = time_exponent(m.by_length, "exact")
     return Claim(
         id="exact_is_quadratic",
         sentence=f"The time of softmax attention grows about as the square of the length: its exponent is above "
         f"{QUADRATIC}.",
         measured=f"torch's causal attention takes {_span(m.by_length, 'exact')}, on one thread.",
-        **ends(interval),
+        **ends(time_exponent(m.by_length, "exact")),
         bound=QUADRATIC,
         direction="above",
     )
@@ -127,12 +124,11 @@ def exact_is_quadratic(m: Measured) -> Claim:
 
 def linear_is_linear(m: Measured) -> Claim:
     """The time of linear attention grows with the length."""
-    interval = time_exponent(m.by_length, "linear")
     return Claim(
         id="linear_is_linear",
         sentence=f"The time of linear attention grows as the length: its exponent is below {LINEAR}.",
         measured=f"Causal linear attention takes {_span(m.by_length, 'linear')}, on one thread.",
-        **ends(interval),
+        **ends(time_exponent(m.by_length, "linear")),
         bound=LINEAR,
         direction="below",
     )
@@ -142,7 +138,7 @@ def decoding_is_constant(m: Measured) -> Claim:
     """A decoding step of linear attention costs the same after any context."""
     times = m.decoding
     interval = bootstrap_interval(times.seconds("linear"), lambda rows: medians(rows)[-1] / medians(rows)[0])
-    exact, linear = (1e6 * medians(times.seconds(name)) for name in ("exact", "linear"))
+    exact, linear = (1e6 * seconds for seconds in typical_seconds(times))
     return Claim(
         id="decoding_is_constant",
         sentence="One more token costs linear attention the same after any context; exact attention pays for all "
@@ -159,19 +155,15 @@ def decoding_is_constant(m: Measured) -> Claim:
 
 def textbook_is_worse_than_nothing(m: Measured) -> Claim:
     """Random Fourier features do worse than the mean of the values on trained-like inputs."""
-    last = m.of("aniso", "trig")[-1]
-    ratios = left_of_mean(m, last)
-    interval = mean_interval(ratios.log())
-    value, low, high = (math.exp(x) for x in (interval.value, interval.low, interval.high))
+    row = _with_most_features(m, "trig")
+    ratio = geometric_mean(left_of_mean(m, row))
     return Claim(
         id="textbook_is_worse_than_nothing",
         sentence="On inputs like those of trained networks, random Fourier features, the recipe of the textbook, are "
         "worse than returning the mean of the values.",
-        measured=f"With {last.features:,} features the error is {value:.3g} times that of mean(V) (geometric mean of "
-        f"{len(ratios)} heads); {percent(last.replaced, 0)} of the rows have a denominator that is not positive.",
-        effect=value,
-        low=low,
-        high=high,
+        measured=f"With {row.features:,} features the error is {ratio.value:.3g} times that of mean(V) (geometric mean "
+        f"of {len(row.errors)} heads); {percent(row.replaced, 0)} of the rows have a denominator that is not positive.",
+        **ends(ratio),
         bound=1.0,
         direction="above",
         strict=True,
@@ -181,16 +173,14 @@ def textbook_is_worse_than_nothing(m: Measured) -> Claim:
 
 def random_features_fail(m: Measured) -> Claim:
     """FAVOR+ leaves most of the error on trained-like inputs."""
-    last = m.of("aniso", "positive")[-1]
-    ratios = left_of_mean(m, last)
+    row = _with_most_features(m, "positive")
     return Claim(
         id="random_features_fail",
         sentence="Positive random features (FAVOR+) fail there too: more than three quarters of mean(V)'s error is "
         "left.",
-        measured=f"With {last.features:,} orthogonal features the error is {last.typical.value:.2f}, that of mean(V) "
-        f"is {mean_of(m.references['aniso'].mean_value):.2f}"
-        f" (geometric means of {len(ratios)} heads).",
-        **ends(mean_interval(ratios)),
+        measured=f"With {row.features:,} orthogonal features the error is {row.typical.value:.2f}, that of mean(V) is "
+        f"{mean_of(m.references['aniso'].mean_value):.2f} (geometric means of {len(row.errors)} heads).",
+        **ends(mean_interval(left_of_mean(m, row))),
         bound=FAILING,
         direction="above",
         unit="of mean(V)'s error",
@@ -199,16 +189,15 @@ def random_features_fail(m: Measured) -> Claim:
 
 def fitted_maps_work(m: Measured) -> Claim:
     """Landmark features leave little of the error on the same inputs."""
-    last = m.of("aniso", "landmark")[-1]
-    ratios = left_of_mean(m, last)
+    row = _with_most_features(m, "landmark")
+    floor = m.references["aniso"].floor_near(row.features)
     return Claim(
         id="fitted_maps_work",
         sentence="Maps that are fitted to data work where random ones fail: landmark features leave less than a third "
         "of mean(V)'s error, on tokens that they were not fitted to.",
-        measured=f"With {last.features:,} features the error is {last.typical.value:.2f} (geometric mean of "
-        f"{len(ratios)} heads); the nearest "
-        f"matrix of that rank has {mean_of(_floor_at(m, 'aniso', last.features)):.3g}.",
-        **ends(mean_interval(ratios)),
+        measured=f"With {row.features:,} features the error is {row.typical.value:.2f} (geometric mean of "
+        f"{len(row.errors)} heads); the nearest matrix of that rank has {mean_of(floor):.3g}.",
+        **ends(mean_interval(left_of_mean(m, row))),
         bound=WORKING,
         direction="below",
         unit="of mean(V)'s error",
@@ -220,17 +209,26 @@ def errors_are_known(m: Measured) -> Claim:
     rows = [row for row in m.errors if row.estimates]
     held = [hit for row in rows for hit in row.covered]
     signed = [hit for row in rows if row.map == "trig" for hit in row.covered]
-    interval = proportion_interval(sum(held), len(held))
     return Claim(
         id="errors_are_known",
         sentence="Linear attention knows its own error: 95 % intervals from a sample of rows hold the true error at "
         "least nine times in ten.",
         measured=f"{sum(held)} of {len(held)} intervals hold it, over all maps, numbers of features and heads; of "
         f"trig, whose errors sit in few rows, {sum(signed)} of {len(signed)}.",
-        **ends(interval),
+        **ends(proportion_interval(sum(held), len(held))),
         bound=COVERAGE,
         direction="above",
     )
+
+
+def _farthest(found: dict[str, Interval], centre: float) -> tuple[str, Interval]:
+    """The map whose number is farthest from a centre."""
+    return max(found.items(), key=lambda pair: abs(pair[1].value - centre))
+
+
+def _with_most_features(m: Measured, name: str) -> MapError:
+    """The largest map of a name, on trained-like inputs."""
+    return m.of("aniso", name)[-1]
 
 
 def _span(times: Times, name: str) -> str:
@@ -245,8 +243,3 @@ def _span(times: Times, name: str) -> str:
 def _digits(value: Tensor) -> str:
     """Three digits, and no power of ten."""
     return f"{float(value):.3g}" if value < 1000 else f"{float(value):,.0f}"
-
-
-def _floor_at(m: Measured, kind: str, rank: int) -> list[float]:
-    reference = m.references[kind]
-    return reference.floor[min(range(len(reference.ranks)), key=lambda at: abs(reference.ranks[at] - rank))]

@@ -51,6 +51,8 @@ class ErrorConfig:
         window: of exact attention around each query; 0 for none.
         maps: feature maps to try; all unless given.
         features: numbers of features to try.
+        scale: of the logits, > 0; 0 for 1/√dim.
+        confidence: of the intervals, in (0, 1).
         seed: of maps and samples.
     """
 
@@ -59,6 +61,8 @@ class ErrorConfig:
     window: int = 0
     maps: tuple[str, ...] = ()
     features: tuple[int, ...] = (64, 128, 256, 512)
+    scale: float = 0.0
+    confidence: float = 0.95
     seed: int = 0
 
 

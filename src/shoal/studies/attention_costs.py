@@ -25,9 +25,9 @@ STEPS = 10  # decoding steps of a timing
 _LONGEST_MATRIX = 4096  # the formula written out takes O(n²) memory
 
 
-def lengths(config: AttentionConfig) -> list[int]:
-    """Powers of two from 512 to the longest."""
-    return [SHORTEST * 2**i for i in range((config.longest // SHORTEST).bit_length())]
+def lengths(most: int) -> list[int]:
+    """Powers of two from 512 to the most."""
+    return [SHORTEST * 2**i for i in range((most // SHORTEST).bit_length())]
 
 
 def by_length(config: AttentionConfig) -> Row:
@@ -40,7 +40,7 @@ def by_length(config: AttentionConfig) -> Row:
     runs: list[Callable[[], object]] = []
     sizes: dict[str, list[int | None]] = {"exact": [], "linear": [], "formula": []}
     phi = create_feature_map("positive", config.dim, FEATURES, seed=config.seed)
-    for length in lengths(config):
+    for length in lengths(config.longest):
         q, k, v = _rows(config, 3, HEADS, length)
         exact = lambda q=q, k=k, v=v: F.scaled_dot_product_attention(q, k, v, is_causal=True)  # noqa: E731
         linear = lambda q=q, k=k, v=v: linear_attention(q, k, v, feature_map=phi, is_causal=True)  # noqa: E731
@@ -49,11 +49,9 @@ def by_length(config: AttentionConfig) -> Row:
         for name, run in (("exact", exact), ("linear", linear), ("formula", formula)):
             fits = name != "formula" or length <= _LONGEST_MATRIX
             sizes[name].append(_peak(run, q, k, v) if fits else None)
-    times = _in_turns(runs, config.repeats)
     return {
-        "lengths": lengths(config),
-        "exact": [row[::2] for row in times],
-        "linear": [row[1::2] for row in times],
+        "lengths": lengths(config.longest),
+        **_exact_and_linear(_in_turns(runs, config.repeats)),
         **{f"{name}_bytes": values for name, values in sizes.items()},
     }
 
@@ -85,7 +83,7 @@ def decoding(config: AttentionConfig) -> Row:
     """
     phi = create_feature_map("positive", config.dim, FEATURES, seed=config.seed)
     q1, k1, v1 = _rows(config, 3, DECODING_HEADS, 1)
-    contexts = [2 * SHORTEST * 4**i for i in range(12) if 2 * SHORTEST * 4**i <= 4 * config.longest]
+    contexts = lengths(4 * config.longest)[1::2]
     runs: list[Callable[[], object]] = []
     caches, states = [], []
     for context in contexts:
@@ -99,11 +97,9 @@ def decoding(config: AttentionConfig) -> Row:
         )
         caches.append(k.nbytes + v.nbytes)
         states.append(state.nbytes)
-    times = _in_turns(runs, 2 * config.repeats, calls=STEPS)
     return {
         "contexts": contexts,
-        "exact": [row[::2] for row in times],
-        "linear": [row[1::2] for row in times],
+        **_exact_and_linear(_in_turns(runs, 2 * config.repeats, calls=STEPS)),
         "exact_bytes": caches,
         "linear_bytes": states,
     }
@@ -112,6 +108,11 @@ def decoding(config: AttentionConfig) -> Row:
 def _rows(config: AttentionConfig, tensors: int, heads: int, length: int) -> tuple[torch.Tensor, ...]:
     generator = stream(config.seed, "costs", tensors, heads, length)
     return torch.randn(tensors, 1, heads, length, config.dim, generator=generator).unbind()
+
+
+def _exact_and_linear(times: list[list[float]]) -> dict[str, list[list[float]]]:
+    """Seconds of runs that were exact and linear in turns, [repeats][places] of each."""
+    return {"exact": [row[::2] for row in times], "linear": [row[1::2] for row in times]}
 
 
 def _peak(run: Callable[[], object], *given: torch.Tensor) -> int:

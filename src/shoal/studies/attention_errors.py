@@ -57,7 +57,8 @@ def tasks(config: AttentionConfig, kind: Kind) -> Iterator[Task]:
     most = max(config.features)
     for count in (*config.features, 2 * most, 4 * most):
         yield from (Task(kind=kind, map=name, features=count) for name in RANDOM)
-        yield Task(kind=kind, map="positive", features=count, orthogonal=False)
+    for count in config.features:
+        yield from (Task(kind=kind, map=name, features=count, orthogonal=False) for name in RANDOM)
     yield from (Task(kind=kind, map=name, features=config.dim) for name in OWN_COUNT)
     yield from (Task(kind=kind, map="landmark", features=count) for count in config.features)
     if kind == "aniso":  # learning takes most of the time, and has nothing to find on the others
@@ -79,22 +80,15 @@ class Inputs:
         self.kind: Kind = kind
         self._landmarks: dict[int, FeatureMap] = {}
 
-    def draw(self, n: int, purpose: str) -> Tokens:
-        """Tokens of these distributions, float64."""
-        c = self.config
-        return draw_inputs(self.kind, n, heads=c.heads, dim=c.dim, seed=c.seed, purpose=purpose)
-
     @cached_property
     def test(self) -> Tokens:
-        """Tokens that errors are measured on, float32."""
-        q, k, v = self.draw(self.config.length, "test")
-        return q.float(), k.float(), v.float()
+        """Tokens that errors are measured on."""
+        return self._draw(self.config.length, "test")
 
     @cached_property
     def calibration(self) -> Tokens:
-        """Tokens that maps are fitted to, float32."""
-        q, k, v = self.draw(self.config.calibration, "calibration")
-        return q.float(), k.float(), v.float()
+        """Tokens that maps are fitted to."""
+        return self._draw(self.config.calibration, "calibration")
 
     @cached_property
     def exact(self) -> Tensor:
@@ -109,21 +103,33 @@ class Inputs:
 
     def maps(self, task: Task) -> list[FeatureMap]:
         """The map of a task for every head: random ones with directions of their own, the others fitted together."""
-        c, heads = self.config, range(self.config.heads)
+        heads = range(self.config.heads)
         if task.map not in FITTED:
-            made = [
-                create_feature_map(task.map, c.dim, task.features, orthogonal=task.orthogonal, seed=c.seed + h)
-                for h in heads
-            ]
-            return [phi.fit(*_heads(self.calibration, h)) if phi.needs_fit else phi for h, phi in enumerate(made)]
-        if task.features not in self._landmarks or task.map == "learned":
-            phi = create_feature_map(task.map, c.dim, task.features, seed=c.seed)
-            options = {"steps": c.steps, "window": task.window or None} if task.map == "learned" else {}
-            phi.fit(*self.calibration, **options)
-            if task.map == "learned":
-                return [phi.of_heads(slice(h, h + 1)) for h in heads]
-            self._landmarks[task.features] = phi  # the same with a window
-        return [self._landmarks[task.features].of_heads(slice(h, h + 1)) for h in heads]
+            return [self._of_head(task, h) for h in heads]
+        phi = self._landmark(task.features) if task.map == "landmark" else self._learned(task)
+        return [phi.of_heads(slice(h, h + 1)) for h in heads]
+
+    def _of_head(self, task: Task, head: int) -> FeatureMap:
+        c = self.config
+        phi = create_feature_map(task.map, c.dim, task.features, orthogonal=task.orthogonal, seed=c.seed + head)
+        return phi.fit(*_heads(self.calibration, head)) if phi.needs_fit else phi
+
+    def _landmark(self, features: int) -> FeatureMap:
+        """Fitted once: a window makes no difference to it."""
+        if features not in self._landmarks:
+            phi = create_feature_map("landmark", self.config.dim, features, seed=self.config.seed)
+            self._landmarks[features] = phi.fit(*self.calibration)
+        return self._landmarks[features]
+
+    def _learned(self, task: Task) -> FeatureMap:
+        phi = create_feature_map("learned", self.config.dim, task.features, seed=self.config.seed)
+        return phi.fit(*self.calibration, steps=self.config.steps, window=task.window or None)
+
+    def _draw(self, n: int, purpose: str) -> Tokens:
+        """Tokens of these distributions, float32."""
+        c = self.config
+        q, k, v = draw_inputs(self.kind, n, heads=c.heads, dim=c.dim, seed=c.seed, purpose=purpose)
+        return q.float(), k.float(), v.float()
 
 
 def baseline(inputs: Inputs) -> Row:

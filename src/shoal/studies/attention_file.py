@@ -5,6 +5,7 @@
 The file holds q, k and v: [batch, heads, seq, dim], [heads, seq, dim] or [seq, dim].
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,18 +55,11 @@ class Judgement:
         head = f"{self.file}: {batch} × {heads} heads, {seq:,} tokens of {dim} numbers, {kind}"
         columns = f"{'map':<10} {'features':>8}  {'of exact cost':>13}  {'error':>7}  95 % interval"
         rows = [f"{'mean(V)':<10} {'':>8}  {'':>13}  {self.mean_value_error:>7.3g}", *map(_row, self.tried)]
+        target = f"{self.target_error:g}"
         if self.exact_needed:
-            return [
-                head,
-                "",
-                columns,
-                *rows,
-                "",
-                f"exact attention is needed: no cheaper map is sure to reach {self.target_error:g}",
-            ]
-        answer = (
-            f"{self.map} with {self.features} features reaches {self.target_error:g}, and is the cheapest that does"
-        )
+            answer = f"exact attention is needed: no cheaper map is sure to reach {target}"
+        else:
+            answer = f"{self.map} with {self.features} features reaches {target}, and is the cheapest that does"
         return [head, "", columns, *rows, "", answer]
 
 
@@ -89,6 +83,11 @@ def judge(path: str | Path, config: ErrorConfig, told: Callable[[str], None] = l
         raise wrong("window", expected="a whole number >= 1, or 0 for none", got=config.window)
     if not config.target_error > 0:
         raise wrong("target_error", expected="a number > 0, 0.1 for 10 %", got=config.target_error)
+    if not 0 <= config.scale < math.inf:
+        raise wrong("scale", expected="a number > 0, or 0 for 1/√dim", got=config.scale)
+    if not 0 < config.confidence < 1:
+        raise wrong("confidence", expected="a number between 0 and 1, 0.95 for 95 %", got=config.confidence)
+    scale = config.scale or None
     q, k, v = read_tokens(path)
     shared = q.shape[1] != k.shape[1]
     found = choose_feature_map(
@@ -100,13 +99,16 @@ def judge(path: str | Path, config: ErrorConfig, told: Callable[[str], None] = l
         window=config.window or None,
         names=config.maps or None,
         counts=counts,
+        confidence=config.confidence,
+        scale=scale,
         enable_gqa=shared,
         seed=config.seed,
         told=told,
     )
     simple = create_feature_map("elu", q.shape[-1])  # any map: the baseline does not depend on it
     judged = torch.arange(q.shape[2] // 2, q.shape[2])
-    baseline = estimate_error(q, k, v, simple, is_causal=config.causal, enable_gqa=shared, candidates=judged).baseline
+    options = {"is_causal": config.causal, "scale": scale, "enable_gqa": shared}
+    baseline = estimate_error(q, k, v, simple, candidates=judged, **options).baseline
     chosen = found.chosen
     return Judgement(
         file=str(path),

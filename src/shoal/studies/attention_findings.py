@@ -1,31 +1,14 @@
 """What the attention study found, in sentences and tables."""
 
 from shoal.attention import list_feature_maps
+from shoal.studies.attention_choices import CANDIDATES
 from shoal.studies.attention_config import AttentionConfig
-from shoal.studies.attention_measured import Choice, MapError, Measured, Times
-from shoal.studies.attention_numbers import growth, mean_of, medians
+from shoal.studies.attention_costs import DECODING_HEADS, FEATURES, HEADS
+from shoal.studies.attention_measured import Choice, MapError, Measured, Times, Tried
+from shoal.studies.attention_names import FLOOR, KIND_NAMES, MAP_NAMES, MEAN_VALUE, name_of
+from shoal.studies.attention_numbers import growth, mean_of, memory_exponent, typical_seconds
 from shoal.studies.result import Table
 from shoal.studies.wording import percent
-
-KIND_NAMES = {"aniso": "trained-like", "iso": "isotropic"}
-MAP_NAMES = {
-    "trig": "trig",
-    "positive": "FAVOR+",
-    "hyperbolic": "hyperbolic",
-    "oprf": "OPRF",
-    "sderf": "SDERF",
-    "landmark": "landmark",
-    "learned": "learned",
-    "elu": "elu + 1",
-    "relu": "relu",
-    "taylor": "Taylor",
-}
-
-
-def name_of(row: MapError) -> str:
-    """A map's name for the reader, with what sets it apart."""
-    name = MAP_NAMES.get(row.map, row.map)
-    return name + ("" if row.orthogonal else ", independent") + (f", window {row.window}" if row.window else "")
 
 
 def summary(config: AttentionConfig, m: Measured) -> tuple[str, ...]:
@@ -35,7 +18,8 @@ def summary(config: AttentionConfig, m: Measured) -> tuple[str, ...]:
     favor = m.of("aniso", "positive")[-1]
     fewer = [row for row in m.errors if row.kind == "iso" and row.used < config.length]
     iso = min(fewer, key=lambda row: row.typical.value)
-    exact, linear = (medians(m.by_length.seconds(name)) for name in ("exact", "linear"))
+    exact, linear = typical_seconds(m.by_length)
+    grows = {name: growth(m.by_length, m.by_length.seconds(name)) for name in ("exact", "linear")}
     targets = " or ".join(f"{target:g}" for target in sorted({choice.target for choice in m.choices}))
     needed = [choice for choice in m.choices if not choice.map]
     return (
@@ -46,9 +30,8 @@ def summary(config: AttentionConfig, m: Measured) -> tuple[str, ...]:
         f"{iso.typical.value:.2f}, and mean(V) {mean_of(m.references['iso'].mean_value):.2f}. Asked for errors of "
         f"{targets}, the library answered that exact attention is needed in {len(needed)} of {len(m.choices)} cases.",
         f"At {m.by_length.places[-1]:,} tokens, causal linear attention is {float(exact[-1] / linear[-1]):.1f} times "
-        f"as fast as torch's exact attention on one thread; its time grows with the exponent "
-        f"{growth(m.by_length, m.by_length.seconds('linear')):.2f}, exact attention's with "
-        f"{growth(m.by_length, m.by_length.seconds('exact')):.2f}.",
+        f"as fast as torch's exact attention on one thread; its time grows with the exponent {grows['linear']:.2f}, "
+        f"exact attention's with {grows['exact']:.2f}.",
     )
 
 
@@ -75,9 +58,9 @@ def _errors(config: AttentionConfig, m: Measured, kind: str) -> Table:
         title=f"Error of the output on {KIND_NAMES[kind]} inputs",
         columns=("map", "features", "error", "95 % interval", "as estimated", "rows replaced"),
         rows=(
-            ("mean(V)", None, mean_of(reference.mean_value), "", None, ""),
+            (MEAN_VALUE, None, mean_of(reference.mean_value), "", None, ""),
             *(_error_row(row) for row in rows),
-            *(("best of this rank", rank, mean_of(errors), "", None, "") for rank, errors in best),
+            *((FLOOR, rank, mean_of(errors), "", None, "") for rank, errors in best),
         ),
         note=f"Relative error of {config.length:,} tokens against exact attention in float64: the geometric "
         f"mean of {config.heads} heads, each with its own distribution, tokens and directions. Fitted maps saw "
@@ -90,49 +73,46 @@ def _errors(config: AttentionConfig, m: Measured, kind: str) -> Table:
 
 def _error_row(row: MapError) -> tuple[str | float | int | None, ...]:
     interval = row.typical
-    estimated = mean_of([value for value, _, _ in row.estimates]) if row.estimates else None
-    replaced = percent(row.replaced, 1) if row.replaced else ""
-    ends = f"{interval.low:.3g} to {interval.high:.3g}"
     return (
         name_of(row),
         row.used,
         _three(interval.value),
-        ends,
-        None if estimated is None else _three(estimated),
-        replaced,
+        f"{interval.low:.3g} to {interval.high:.3g}",
+        _three(mean_of([value for value, _, _ in row.estimates])) if row.estimates else None,
+        percent(row.replaced, 1) if row.replaced else "",
     )
 
 
 def _choices(choices: tuple[Choice, ...]) -> Table:
+    *first, last = (MAP_NAMES[name] for name in CANDIDATES)
     rows = []
     for choice in choices:
         answer = f"{MAP_NAMES[choice.map]}, {choice.features} features" if choice.map else "exact attention is needed"
-        known = [tried for tried in choice.tried if tried.error]
-        best = min(known, key=lambda tried: tried.error[0] if tried.error else 0.0, default=None)
-        shown = "" if best is None else f"{MAP_NAMES[best.map]}, {best.features}: {_with_ends(best.error)}"
-        rows.append((KIND_NAMES[choice.kind], choice.target, answer, percent(choice.share, 0), shown))
+        share = percent(choice.share, 0)
+        rows.append((KIND_NAMES[choice.kind], choice.target, answer, share, _least_error(choice.tried)))
     return Table(
         id="choices",
         title="Asked for an error: what choose_feature_map answers",
         columns=("inputs", "error asked for", "answer", "share of exact attention's arithmetic", "least error tried"),
         rows=tuple(rows),
         note=f"Sequences of {choices[0].length:,} tokens, maps fitted to their first half and judged on their second. "
-        "Candidates are FAVOR+, SDERF and landmark, the cheapest first; the search ends with the first "
+        f"Candidates are {', '.join(first)} and {last}, the cheapest first; the search ends with the first "
         "whose whole interval is within the target.",
     )
 
 
+def _least_error(candidates: list[Tried]) -> str:
+    """The candidate with the least error, in words; empty where none was tried."""
+    known = [(row.error, row) for row in candidates if row.error]
+    if not known:
+        return ""
+    (value, low, high), best = min(known, key=lambda pair: pair[0][0])
+    return f"{MAP_NAMES[best.map]}, {best.features}: {value:.2g} [{low:.2g}, {high:.2g}]"
+
+
 def _lengths(times: Times) -> Table:
-    exact, linear = (1e3 * medians(times.seconds(name)) for name in ("exact", "linear"))
-    columns = zip(
-        times.places,
-        exact.tolist(),
-        linear.tolist(),
-        times.exact_bytes,
-        times.linear_bytes,
-        times.formula_bytes,
-        strict=True,
-    )
+    exact, linear = ((1e3 * seconds).tolist() for seconds in typical_seconds(times))
+    sizes = (times.exact_bytes, times.linear_bytes, times.formula_bytes)
     return Table(
         id="lengths",
         title="Time and memory of causal attention by length",
@@ -146,38 +126,35 @@ def _lengths(times: Times) -> Table:
             "formula written out (MB)",
         ),
         rows=tuple(
-            (
-                n,
-                _three(a),
-                _three(b),
-                _three(a / b),
-                _three(p / 1e6),
-                _three(q / 1e6),
-                None if f is None else _three(f / 1e6),
-            )
-            for n, a, b, p, q, f in columns
+            (n, _three(a), _three(b), _three(a / b), *map(_megabytes, peaks))
+            for n, a, b, *peaks in zip(times.places, exact, linear, *sizes, strict=True)
         ),
-        note=f"2 heads, 64 features (FAVOR+), one thread, medians of {len(times.exact)} rounds. Exact is torch's "
-        "scaled_dot_product_attention, which never holds the attention matrix; the formula written out does. Memory is "
-        "the most that the tensors returned by torch's operators took at once, inputs not counted.",
+        note=f"{HEADS} heads, {FEATURES} features (FAVOR+), one thread, medians of {len(times.exact)} rounds. "
+        "Exact is torch's scaled_dot_product_attention, which never holds the attention matrix; the formula written "
+        "out does. Memory is the most that the tensors returned by torch's operators took at once, inputs not counted. "
+        f"Exponents of memory in the length: {_memory_exponents(times)}.",
     )
 
 
+def _memory_exponents(times: Times) -> str:
+    sizes = {"exact": times.exact_bytes, "linear": times.linear_bytes, "written out": times.formula_bytes}
+    return ", ".join(f"{name} {memory_exponent(times, found):.2f}" for name, found in sizes.items())
+
+
 def _decoding(times: Times) -> Table:
-    exact, linear = (1e6 * medians(times.seconds(name)) for name in ("exact", "linear"))
-    columns = zip(times.places, exact.tolist(), linear.tolist(), times.exact_bytes, times.linear_bytes, strict=True)
+    exact, linear = ((1e6 * seconds).tolist() for seconds in typical_seconds(times))
+    columns = zip(times.places, exact, linear, times.exact_bytes, times.linear_bytes, strict=True)
     return Table(
         id="decoding",
         title="One more token, by context",
         columns=("context (tokens)", "exact (µs)", "linear (µs)", "keys and values kept (MB)", "state kept (MB)"),
-        rows=tuple((n, _three(a), _three(b), _three(p / 1e6), _three(q / 1e6)) for n, a, b, p, q in columns),
-        note="8 heads, 64 features (FAVOR+), one thread.",
+        rows=tuple((n, _three(a), _three(b), *map(_megabytes, sizes)) for n, a, b, *sizes in columns),
+        note=f"{DECODING_HEADS} heads, {FEATURES} features (FAVOR+), one thread.",
     )
 
 
-def _with_ends(error: list[float] | None) -> str:
-    value, low, high = error or (0.0, 0.0, 0.0)
-    return f"{value:.2g} [{low:.2g}, {high:.2g}]"
+def _megabytes(size: int | None) -> float | None:
+    return None if size is None else _three(size / 1e6)
 
 
 def _three(value: float) -> float:

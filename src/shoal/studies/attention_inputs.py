@@ -4,7 +4,7 @@
 about one from key to key. `iso` is Gaussian noise after a LayerNorm. Tokens of one head are independent of one another.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
@@ -27,38 +27,47 @@ class Head:
     """The distribution of one trained-like head.
 
     Attributes:
-        query_axes: rows are axes times their standard deviations; noise times this is a centred query.
-        key_axes: the same for keys.
+        deviations: standard deviations along the axes.
+        query_basis: axes of queries, as columns.
+        key_basis: the same for keys.
         query_mean: of queries.
         key_mean: of keys.
         factor: that both are multiplied by, so that the logits have the right spread.
     """
 
-    query_axes: Float[Tensor, "dim dim"]
-    key_axes: Float[Tensor, "dim dim"]
+    deviations: Float[Tensor, "dim"]
+    query_basis: Float[Tensor, "dim dim"]
+    key_basis: Float[Tensor, "dim dim"]
     query_mean: Float[Tensor, "dim"]
     key_mean: Float[Tensor, "dim"]
     factor: float = 1.0
 
     @classmethod
-    def drawn(cls, dim: int, seed: int, number: int) -> "Head":
+    def drawn(cls, dim: int, generator: torch.Generator) -> "Head":
         """Draw a distribution: standard deviations i^-0.75 on a random basis, total variance `dim`, means off zero."""
-        generator = stream(seed, "head", number)
         normal = lambda *shape: torch.randn(*shape, generator=generator, dtype=torch.float64)  # noqa: E731
         deviations = torch.arange(1, dim + 1, dtype=torch.float64) ** DECAY
         deviations *= (dim / deviations.square().sum()).sqrt()
         basis = _rotation(normal(dim, dim))
         turned = _rotation(basis + BASIS_OFF * normal(dim, dim))
-        axes = (deviations[:, None] * basis.mT, deviations[:, None] * turned.mT)
-        raw = cls(*axes, QUERY_OFFSET * normal(dim), KEY_OFFSET * normal(dim))
-        q, k = raw.tokens(_SCALING_TOKENS, generator)
-        spread = (q @ k.mT / dim**0.5).std(1).mean()
-        return cls(*axes, raw.query_mean, raw.key_mean, float((SPREAD / spread).sqrt()))
+        return cls(deviations, basis, turned, QUERY_OFFSET * normal(dim), KEY_OFFSET * normal(dim))
+
+    def scaled(self, q: Float[Tensor, "n dim"], k: Float[Tensor, "n dim"], spread: float = SPREAD) -> "Head":
+        """The distribution with the factor that gives the logits of a row this standard deviation on average.
+
+        Args:
+            q: queries of this distribution, from before.
+            k: keys, likewise.
+            spread: that is wanted.
+        """
+        found = (q @ k.mT / q.shape[1] ** 0.5).std(1).mean()
+        return replace(self, factor=float((spread / found).sqrt()))
 
     def tokens(self, n: int, generator: torch.Generator) -> tuple[Float[Tensor, "n dim"], Float[Tensor, "n dim"]]:
         """Queries and keys of n new tokens."""
-        noise = torch.randn(2, n, len(self.key_mean), generator=generator, dtype=torch.float64)
-        q, k = noise[0] @ self.query_axes + self.query_mean, noise[1] @ self.key_axes + self.key_mean
+        noise = torch.randn(2, n, len(self.deviations), generator=generator, dtype=torch.float64)
+        q = noise[0] @ (self.deviations[:, None] * self.query_basis.mT) + self.query_mean
+        k = noise[1] @ (self.deviations[:, None] * self.key_basis.mT) + self.key_mean
         return self.factor * q, self.factor * k
 
 
@@ -87,7 +96,7 @@ def draw_inputs(
     for number in range(heads):
         generator = stream(seed, kind, purpose, number)
         if kind == "aniso":
-            q, k = Head.drawn(dim, seed, number).tokens(n, generator)
+            q, k = _head(dim, seed, number).tokens(n, generator)
         else:
             noise = torch.randn(2, n, dim, generator=generator, dtype=torch.float64)
             q, k = torch.nn.functional.layer_norm(noise, (dim,))
@@ -95,6 +104,13 @@ def draw_inputs(
         keys.append(k)
         values.append(torch.randn(n, dim, generator=generator, dtype=torch.float64))
     return torch.stack(queries)[None], torch.stack(keys)[None], torch.stack(values)[None]
+
+
+def _head(dim: int, seed: int, number: int) -> Head:
+    """The distribution of a study's head; the same for tokens of every purpose."""
+    generator = stream(seed, "head", number)
+    head = Head.drawn(dim, generator)
+    return head.scaled(*head.tokens(_SCALING_TOKENS, generator))
 
 
 def _rotation(matrix: Tensor) -> Tensor:

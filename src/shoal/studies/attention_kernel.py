@@ -27,11 +27,11 @@ _TOKENS = 64
 def identity(config: AttentionConfig) -> Row:
     """Largest relative deviation of both sides of the Gaussian identity, float64, over the study's inputs."""
     worst, pairs, largest = 0.0, 0, 0.0
+    sigma_squared = config.dim**0.5
+    half = lambda x: (x.square().sum(-1) / (2 * sigma_squared)).exp()  # noqa: E731
     for kind in KINDS:
         q, k, _ = draw_inputs(kind, 256, heads=config.heads, dim=config.dim, seed=config.seed, purpose="identity")
-        sigma_squared = config.dim**0.5
         left = (q @ k.mT / config.dim**0.5).exp()
-        half = lambda x: (x.square().sum(-1) / (2 * sigma_squared)).exp()  # noqa: E731, B023
         gauss = (-torch.cdist(q, k, compute_mode="donot_use_mm_for_euclid_dist").square() / (2 * sigma_squared)).exp()
         right = half(q)[..., None] * half(k)[..., None, :] * gauss
         worst = max(worst, float((right / left - 1).abs().max()))

@@ -11,6 +11,7 @@ from shoal.studies.measured_rows import Row
 
 TOKENS, PIXELS = 48, 2
 HEAD = 0
+SHOWN = {"trig": "trig", "positive": "FAVOR+", "sderf": "SDERF", "landmark": "landmark", "elu": "elu"}  # with captions
 
 
 def matrices(inputs: Inputs) -> Row:
@@ -43,14 +44,11 @@ def painted(matrix: Float[Tensor, "n m"], top: float) -> Tensor:
 
 
 def _maps(inputs: Inputs) -> list[tuple[str, FeatureMap]]:
+    """What the pictures are called, and their maps, fitted to the calibration tokens of the head."""
     config = inputs.config
-    count = max(config.features)
     q, k, v = (x[:, HEAD : HEAD + 1] for x in inputs.calibration)
-    made = [
-        ("trig", create_feature_map("trig", config.dim, count, seed=config.seed)),
-        ("FAVOR+", create_feature_map("positive", config.dim, count, seed=config.seed)),
-        ("SDERF", create_feature_map("sderf", config.dim, count, seed=config.seed)),
-        ("landmark", create_feature_map("landmark", config.dim, count, seed=config.seed)),
-        ("elu", create_feature_map("elu", config.dim)),
-    ]
-    return [(name, phi.fit(q, k, v) if phi.needs_fit else phi) for name, phi in made]
+    found = []
+    for name in SHOWN:
+        phi = create_feature_map(name, config.dim, max(config.features), seed=config.seed)
+        found.append((SHOWN[name], phi.fit(q, k, v) if phi.needs_fit else phi))
+    return found

@@ -12,6 +12,14 @@ from torch import Tensor
 
 from shoal.measure import Interval, mean_interval
 
+LEAST = 1e-12  # an error of which a logarithm is taken
+
+
+def geometric_mean(values: Float[Tensor, "n"]) -> Interval:
+    """Geometric mean, with Student's interval of the logarithms."""
+    found = mean_interval(values.clamp_min(LEAST).log())
+    return Interval(*(math.exp(min(x, 700.0)) for x in (found.value, found.low, found.high)))
+
 
 @dataclass(frozen=True, kw_only=True)
 class MapError:
@@ -45,9 +53,8 @@ class MapError:
 
     @property
     def typical(self) -> Interval:
-        """Geometric mean over the heads, with Student's interval of the logarithms: errors spread by factors."""
-        found = mean_interval(torch.tensor(self.errors, dtype=torch.float64).clamp_min(1e-12).log())
-        return Interval(*(math.exp(min(x, 700.0)) for x in (found.value, found.low, found.high)))
+        """Geometric mean over the heads: errors spread by factors."""
+        return geometric_mean(torch.tensor(self.errors, dtype=torch.float64))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +70,10 @@ class Reference:
     mean_value: list[float]
     ranks: list[int]
     floor: list[list[float]]
+
+    def floor_near(self, rank: int) -> list[float]:
+        """Error of the best approximation, per head, of the measured rank that is nearest to a rank."""
+        return min(zip(self.ranks, self.floor, strict=True), key=lambda pair: abs(pair[0] - rank))[1]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -183,6 +194,11 @@ class Measured:
     decoding: Times
     choices: tuple[Choice, ...]
     images: tuple[dict[str, str], ...]
+
+    @property
+    def independent(self) -> list[KernelErrors]:
+        """Estimates of the kernel from independent directions: what theorems are about."""
+        return [row for row in self.kernel if not row.orthogonal]
 
     def of(self, kind: str, name: str, *, orthogonal: bool = True, window: bool = False) -> list[MapError]:
         """The errors of one map, by number of features."""

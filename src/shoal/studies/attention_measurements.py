@@ -8,7 +8,7 @@ from shoal.studies import attention_costs, attention_kernel
 from shoal.studies.attention_choices import TARGETS, choose
 from shoal.studies.attention_config import AttentionConfig
 from shoal.studies.attention_errors import Inputs, Task, baseline, floor, measure_task, tasks
-from shoal.studies.attention_inputs import KINDS
+from shoal.studies.attention_inputs import KINDS, Kind
 from shoal.studies.attention_matrices import matrices
 from shoal.studies.attention_measured import Choice, KernelErrors, MapError, Measured, Reference, Times, Tried
 from shoal.studies.measured_rows import Row, Rows
@@ -96,6 +96,6 @@ def _reference(config: AttentionConfig, rows: Rows, inputs: Inputs) -> Reference
     return Reference(mean_value=mean["errors"], ranks=best["ranks"], floor=best["errors"])
 
 
-def _choice(config: AttentionConfig, rows: Rows, kind: Any, target: float) -> Choice:
+def _choice(config: AttentionConfig, rows: Rows, kind: Kind, target: float) -> Choice:
     row = rows.once(CHOICES, {"kind": kind, "target": target}, lambda: choose(config, kind, target))
     return Choice(**{**row, "tried": [Tried(**tried) for tried in row["tried"]]})

@@ -1,6 +1,7 @@
 """Numbers that claims are made of: exponents, ratios, and intervals as the fields of a `Claim`."""
 
 import math
+from collections.abc import Sequence
 from typing import TypedDict
 
 import torch
@@ -8,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from shoal.measure import Interval, bootstrap_interval
-from shoal.studies.attention_measured import KernelErrors, MapError, Measured, Times
+from shoal.studies.attention_measured import LEAST, KernelErrors, MapError, Measured, Times
 
 FROM = 1024  # tokens: below, what a call costs at any length hides the slope
 
@@ -45,6 +46,14 @@ def growth(times: Times, rows: Float[Tensor, "repeats places"]) -> float:
     return slope(torch.tensor(times.places[first:], dtype=torch.float64), medians(rows)[first:])
 
 
+def memory_exponent(times: Times, sizes: Sequence[int | None]) -> float:
+    """Exponent of peak memory in the length, from `first_place` on; lengths that were not measured are left out."""
+    first = first_place(times)
+    known = [(place, size) for place, size in zip(times.places[first:], sizes[first:], strict=True) if size]
+    places, bytes_ = (torch.tensor(column, dtype=torch.float64) for column in zip(*known, strict=True))
+    return slope(places, bytes_)
+
+
 def first_place(times: Times) -> int:
     """Index of the first length that counts for an exponent: 1024 tokens, or the shortest where those are too few."""
     return next((at for at, place in enumerate(times.places[:-2]) if place >= FROM), 0)
@@ -67,6 +76,11 @@ def medians(rows: Float[Tensor, "repeats places"]) -> Float[Tensor, "places"]:
     return rows.quantile(0.5, dim=0)
 
 
+def typical_seconds(times: Times) -> tuple[Float[Tensor, "places"], Float[Tensor, "places"]]:
+    """Medians over the rounds, of exact and of linear attention."""
+    return medians(times.seconds("exact")), medians(times.seconds("linear"))
+
+
 def left_of_mean(m: Measured, row: MapError) -> Float[Tensor, "heads"]:
     """Error of a map over that of mean(V), per head."""
     mean = torch.tensor(m.references[row.kind].mean_value, dtype=torch.float64)
@@ -74,8 +88,8 @@ def left_of_mean(m: Measured, row: MapError) -> Float[Tensor, "heads"]:
 
 
 def mean_of(errors: list[float]) -> float:
-    """Geometric mean, as of `MapError.typical`."""
-    return math.exp(sum(math.log(max(error, 1e-12)) for error in errors) / len(errors))
+    """Geometric mean, without the interval of `geometric_mean`."""
+    return math.exp(sum(math.log(max(error, LEAST)) for error in errors) / len(errors))
 
 
 def point(value: float) -> Ends:

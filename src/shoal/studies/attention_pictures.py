@@ -1,17 +1,22 @@
 """The pictures of the attention study: errors against features, matrices, estimated errors, the kernel, costs."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch
 
+from shoal.attention.error import ROWS
 from shoal.studies.attention_config import AttentionConfig
-from shoal.studies.attention_findings import KIND_NAMES, MAP_NAMES, name_of
+from shoal.studies.attention_costs import DECODING_HEADS, FEATURES, HEADS
 from shoal.studies.attention_measured import MapError, Measured, Times
+from shoal.studies.attention_names import FLOOR, KIND_NAMES, MAP_NAMES, MEAN_VALUE, name_of
 from shoal.studies.attention_numbers import mean_of, medians
 from shoal.studies.result import Picture
 
-_FLOOR = "best of this rank"
+SERIES = {"exact": "exact (torch)", "linear": "linear"}
+_ERROR = "relative error of the output"
+
+Rows = list[dict[str, Any]]
 
 
 def pictures(config: AttentionConfig, m: Measured) -> tuple[Picture, ...]:
@@ -31,40 +36,34 @@ def pictures(config: AttentionConfig, m: Measured) -> tuple[Picture, ...]:
 
 
 def _random(m: Measured) -> Picture:
-    chosen = [m.of("aniso", name) for name in ("positive", "oprf", "sderf")]
     simple = [row for name in ("elu", "relu") for row in m.of("aniso", name)]
-    return Picture(
-        id="error_random",
-        title="Random features on trained-like inputs",
-        kind="lines",
-        rows=(
+    return _chart(
+        "error_random",
+        "Random features on trained-like inputs",
+        [
             *_references(m, "aniso"),
-            *(row for rows in chosen for row in _error_rows(rows)),
-            *(row for found in simple for row in _error_rows([found], band=False)),
-        ),
+            *(row for name in ("positive", "oprf", "sderf") for row in _errors(m.of("aniso", name))),
+            *_errors(simple, band=False),
+        ],
         x="features",
-        y="relative error of the output",
-        log_x=True,
+        y=_ERROR,
+        log_y=False,
         note=f"The geometric mean over heads, with its 95 % interval. {_trig(m, 'aniso')} The best of a rank is the "
         "nearest matrix to the attention matrix, by singular values. Other random maps are in the table.",
     )
 
 
 def _fitted(config: AttentionConfig, m: Measured) -> Picture:
-    windowed = [m.of("aniso", name, window=True) for name in ("landmark", "learned")]
-    plain = [m.of("aniso", name) for name in ("landmark", "learned")]
-    sderf = [row for row in m.of("aniso", "sderf") if row.features <= max(config.features)]
-    return Picture(
-        id="error_fitted",
-        title="Maps that are fitted to data, on trained-like inputs",
-        kind="lines",
-        rows=(
-            *_references(m, "aniso", most=max(config.features)),
-            *(row for rows in (sderf, *plain, *windowed) for row in _error_rows(rows)),
-        ),
+    most = max(config.features)
+    sderf = [row for row in m.of("aniso", "sderf") if row.features <= most]
+    fitted = [m.of("aniso", name, window=window) for window in (False, True) for name in ("landmark", "learned")]
+    return _chart(
+        "error_fitted",
+        "Maps that are fitted to data, on trained-like inputs",
+        [*_references(m, "aniso", most=most), *(row for found in (sderf, *fitted) for row in _errors(found))],
         x="features",
-        y="relative error of the output",
-        log_x=True,
+        y=_ERROR,
+        log_y=False,
         note=f"Fitted to {config.calibration:,} other tokens of the same heads; learned maps took {config.steps:,} "
         f"steps here, 1,000 by default. With a window, keys at a distance below {config.window} have exact weights; "
         "tokens have no order here, so it helps by its share of the keys only.",
@@ -73,15 +72,12 @@ def _fitted(config: AttentionConfig, m: Measured) -> Picture:
 
 def _isotropic(m: Measured) -> Picture:
     chosen = [m.of("iso", name) for name in ("positive", "sderf", "landmark", "taylor")]
-    return Picture(
-        id="error_isotropic",
-        title="The same on isotropic inputs: where nothing of low rank can do it",
-        kind="lines",
-        rows=(*_references(m, "iso"), *(row for rows in chosen for row in _error_rows(rows))),
+    return _chart(
+        "error_isotropic",
+        "The same on isotropic inputs: where nothing of low rank can do it",
+        [*_references(m, "iso"), *(row for found in chosen for row in _errors(found))],
         x="features",
-        y="relative error of the output",
-        log_x=True,
-        log_y=True,
+        y=_ERROR,
         note=f"LayerNormed noise: every direction counts alike, and even the best matrix of a rank is far off. "
         f"{_trig(m, 'iso')}",
     )
@@ -100,130 +96,122 @@ def _matrices(m: Measured) -> Picture:
 
 def _estimates(m: Measured) -> Picture:
     shown = [row for row in m.errors if row.estimates and row.map in ("positive", "sderf", "landmark", "learned")]
-    rows = [
+    points = [
         {"x": error, "y": value, "low": low, "high": high, "series": MAP_NAMES[row.map], "mark": "point"}
         for row in shown
         for error, (value, low, high) in list(zip(row.errors, row.estimates, strict=True))[:2]
     ]
-    ends = [min(row["x"] for row in rows), max(row["x"] for row in rows)]
-    return Picture(
-        id="estimates",
-        title="What the library thinks its error is, against what it is",
-        kind="lines",
-        rows=(*({"x": end, "y": end, "series": "truth"} for end in ends), *rows),
+    ends = [pick(point["x"] for point in points) for pick in (min, max)]
+    return _chart(
+        "estimates",
+        "What the library thinks its error is, against what it is",
+        [*_line("truth", ends, ends), *points],
         x="true error",
         y="estimated error, with its 95 % interval",
-        log_x=True,
-        log_y=True,
-        note="Each point is a map, a number of features and a head (two heads are shown). An estimate computes 128 "
-        "rows exactly.",
+        note="Each point is a map, a number of features and a head (two heads are shown). An estimate computes "
+        f"{ROWS} rows exactly.",
     )
 
 
 def _kernel(m: Measured) -> Picture:
-    rows: list[dict[str, Any]] = []
-    for found in m.kernel:
-        name = MAP_NAMES[found.map] + (", orthogonal" if found.orthogonal else "")
-        rows += [{"x": n, "y": y, "series": name} for n, y in zip(found.counts, found.rms.tolist(), strict=True)]
     first = m.kernel[0]
     start = float(first.rms[0])
-    guide = [{"x": n, "y": start * (first.counts[0] / n) ** 0.5, "series": "1/√features"} for n in first.counts]
-    return Picture(
-        id="kernel",
-        title="Error of the estimated kernel",
-        kind="lines",
-        rows=(*guide, *rows),
+    rows = _line("1/√features", first.counts, [start * (first.counts[0] / n) ** 0.5 for n in first.counts])
+    for found in m.kernel:
+        name = MAP_NAMES[found.map] + (", orthogonal" if found.orthogonal else "")
+        rows += _line(name, found.counts, found.rms.tolist())
+    return _chart(
+        "kernel",
+        "Error of the estimated kernel",
+        rows,
         x="features",
         y="RMS error over the kernel",
-        log_x=True,
-        log_y=True,
         note="Queries and keys of small norm, where random features are at their best. Attention is a ratio of sums of "
         "such estimates: its error is in the pictures above.",
     )
 
 
 def _lengths(times: Times) -> Picture:
-    return Picture(
-        id="time",
-        title="Time against length",
-        kind="lines",
-        rows=tuple(_time_rows(times, 1e3)),
+    return _chart(
+        "time",
+        "Time against length",
+        [*_timed(times, "exact", 1e3), *_timed(times, "linear", 1e3)],
         x="tokens",
         y="milliseconds",
-        log_x=True,
-        log_y=True,
-        note="Causal attention, 2 heads, 64 features, one thread; the band is the middle half of the rounds.",
+        note=f"Causal attention, {HEADS} heads, {FEATURES} features, one thread; the band is the middle half of the "
+        "rounds.",
     )
 
 
 def _memory(times: Times) -> Picture:
-    names = {
+    peaks = {
         "formula written out": times.formula_bytes,
-        "exact (torch)": times.exact_bytes,
-        "linear": times.linear_bytes,
+        SERIES["exact"]: times.exact_bytes,
+        SERIES["linear"]: times.linear_bytes,
     }
-    return Picture(
-        id="memory",
-        title="Peak memory against length",
-        kind="lines",
-        rows=tuple(
+    return _chart(
+        "memory",
+        "Peak memory against length",
+        [
             {"x": n, "y": size / 1e6, "series": name}
-            for name, sizes in names.items()
+            for name, sizes in peaks.items()
             for n, size in zip(times.places, sizes, strict=True)
             if size is not None
-        ),
+        ],
         x="tokens",
         y="MB",
-        log_x=True,
-        log_y=True,
         note="The most that tensors returned by torch's operators took at once, inputs not counted. torch's exact "
         "attention works in blocks and needs little memory; linear attention does too.",
     )
 
 
 def _features(times: Times) -> Picture:
-    exact = float(times.seconds("exact").median())
-    level = [{"x": n, "y": 1e3 * exact, "series": "exact (torch)"} for n in (times.places[0], times.places[-1])]
-    linear = [row for row in _time_rows(times, 1e3) if row["series"] == "linear"]
-    return Picture(
-        id="time_features",
-        title=f"Time against features, at {times.length:,} tokens",
-        kind="lines",
-        rows=(*level, *linear),
+    exact = 1e3 * float(times.seconds("exact").median())
+    return _chart(
+        "time_features",
+        f"Time against features, at {times.length:,} tokens",
+        [*_level(SERIES["exact"], times.places, exact), *_timed(times, "linear", 1e3)],
         x="features",
         y="milliseconds",
-        log_x=True,
-        log_y=True,
-        note="Causal attention, 2 heads, one thread. Where the lines cross, exact attention is the cheaper one.",
+        note=f"Causal attention, {HEADS} heads, one thread. Where the lines cross, exact attention is the cheaper one.",
     )
 
 
 def _decoding(times: Times) -> Picture:
-    return Picture(
-        id="decoding",
-        title="Time of one more token",
-        kind="lines",
-        rows=tuple(_time_rows(times, 1e6)),
+    return _chart(
+        "decoding",
+        "Time of one more token",
+        [*_timed(times, "exact", 1e6), *_timed(times, "linear", 1e6)],
         x="tokens of context",
         y="microseconds",
-        log_x=True,
-        log_y=True,
-        note="8 heads, 64 features, one thread. Exact attention reads all keys and values, linear attention a state of "
-        "one size.",
+        note=f"{DECODING_HEADS} heads, {FEATURES} features, one thread. Exact attention reads all keys and values, "
+        "linear attention a state of one size.",
     )
 
 
-def _references(m: Measured, kind: str, most: int = 2**30) -> list[dict[str, Any]]:
+def _chart(id: str, title: str, rows: Rows, *, x: str, y: str, note: str, log_y: bool = True) -> Picture:
+    """Lines over what doubles from point to point: features, tokens."""
+    return Picture(id=id, title=title, kind="lines", rows=tuple(rows), x=x, y=y, log_x=True, log_y=log_y, note=note)
+
+
+def _line(series: str, xs: Iterable[float], ys: Iterable[float]) -> Rows:
+    return [{"x": x, "y": y, "series": series} for x, y in zip(xs, ys, strict=True)]
+
+
+def _level(series: str, xs: Sequence[float], y: float) -> Rows:
+    """A horizontal line."""
+    return _line(series, (min(xs), max(xs)), (y, y))
+
+
+def _references(m: Measured, kind: str, most: int = 2**30) -> Rows:
     """The level of mean(V) and the floor of the rank, as far as maps are shown."""
     reference = m.references[kind]
     counts = [row.features for row in m.of(kind, "positive") if row.features <= most]
-    level = [{"x": n, "y": mean_of(reference.mean_value), "series": "mean(V)"} for n in (min(counts), max(counts))]
-    found = zip(reference.ranks, reference.floor, strict=True)
-    floor = [{"x": n, "y": mean_of(errors), "series": _FLOOR} for n, errors in found if n <= most]
-    return [*level, *floor]
+    floor = {n: mean_of(errors) for n, errors in zip(reference.ranks, reference.floor, strict=True) if n <= most}
+    return [*_level(MEAN_VALUE, counts, mean_of(reference.mean_value)), *_line(FLOOR, floor.keys(), floor.values())]
 
 
-def _error_rows(found: Sequence[MapError], *, band: bool = True) -> list[dict[str, Any]]:
+def _errors(found: Sequence[MapError], *, band: bool = True) -> Rows:
     rows = []
     for row in found:
         interval = row.typical
@@ -232,18 +220,14 @@ def _error_rows(found: Sequence[MapError], *, band: bool = True) -> list[dict[st
     return rows
 
 
-def _time_rows(times: Times, unit: float) -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = []
-    for name, series in (("exact", "exact (torch)"), ("linear", "linear")):
-        seconds = unit * times.seconds(name)
-        if seconds.shape[1] != len(times.places):
-            continue
-        low, high = torch.quantile(seconds, torch.tensor([0.25, 0.75]).double(), dim=0).tolist()
-        rows += [
-            {"x": n, "y": y, "low": a, "high": b, "series": series}
-            for n, y, a, b in zip(times.places, medians(seconds).tolist(), low, high, strict=True)
-        ]
-    return rows
+def _timed(times: Times, name: str, unit: float) -> Rows:
+    """Medians of "exact" or "linear", and the middle half of the rounds as a band."""
+    seconds = unit * times.seconds(name)
+    low, high = torch.quantile(seconds, torch.tensor([0.25, 0.75]).double(), dim=0).tolist()
+    return [
+        {"x": n, "y": y, "low": a, "high": b, "series": SERIES[name]}
+        for n, y, a, b in zip(times.places, medians(seconds).tolist(), low, high, strict=True)
+    ]
 
 
 def _trig(m: Measured, kind: str) -> str:

@@ -14,7 +14,7 @@ def plain_settings(config: Any) -> dict[str, Any]:
 
 
 def short_digest(identity: dict[str, Any]) -> str:
-    """Six letters that tell runs of different settings or data apart.
+    """Six hexadecimal digits that tell runs of different settings or data apart.
 
     Example:
         >>> short_digest({"seed": 0}) != short_digest({"seed": 1})

@@ -46,6 +46,8 @@ def find_invariances(
     metric = inverse_root @ _power(root @ c_k @ root, 0.5) @ inverse_root  # P
     psi, inverse_psi = _power(metric, 0.5), _power(metric, -0.5)
     axes = torch.linalg.eigh(psi @ c_q @ psi).eigenvectors  # a rotation of both changes nothing either
+    skew = ((rows[0] - means[0]) @ (psi @ axes)).pow(3).sum(1, keepdim=True)  # (H, 1, D)
+    axes = torch.where(skew < 0, -axes, axes)  # eigenvectors have no sign; the data's are the same on any machine
     found = {"query_mean": means[0], "key_mean": means[1], "query_basis": psi @ axes, "key_basis": inverse_psi @ axes}
     return {name: tensor.float() for name, tensor in found.items()}
 

@@ -34,7 +34,7 @@ _SHAPES = {
 
 
 class Learned(FeatureMap):
-    """Positive features learned per head, in about five seconds a head; see the module.
+    """Positive features learned per head, in five to fifteen seconds a head; see the module.
 
     `fit` takes `v` as well (random values stand in for it otherwise), `window` where the map is for
     `windowed_linear_attention`, `is_causal`, and the number of `steps`. A map that is fitted without a window knows the

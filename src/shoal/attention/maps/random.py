@@ -114,6 +114,8 @@ class Sderf(RandomMap):
 
     def _fit(self, q: Tensor, k: Tensor, v: Tensor | None, scale: float) -> None:
         values, axes = torch.linalg.eigh(self._moments(q, k, scale))  # (H, D), (H, D, D)
+        largest = axes.gather(1, axes.abs().argmax(1, keepdim=True))  # (H, 1, D)
+        axes = axes * largest.sign()  # eigenvectors have no sign, and rounding must not choose one
         self.axes, self.a = axes.float(), _best_a(values)[:, None, :].float()
 
     def _moments(self, q: Tensor, k: Tensor, scale: float) -> Tensor:

@@ -1,0 +1,147 @@
+"""`shoal study` runs one study, `shoal demo` all of them small; each run ends with a report."""
+
+import dataclasses
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Protocol, runtime_checkable
+
+from cyclopts import App, Parameter
+
+from shoal.commands.output import Fetching, show_results, showing_progress
+from shoal.settings import Notebook
+from shoal.studies.attention_config import AttentionConfig
+from shoal.studies.exits_config import ExitsConfig
+
+if TYPE_CHECKING:
+    from shoal.engine import Progress
+    from shoal.studies.result import Result
+
+study = App(name="study", help="Run one study and write its report.")
+
+
+@Parameter(name="*")
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Output:
+    """Where a study's run goes.
+
+    Args:
+        run: run folder; runs/NAME unless given. A run that was stopped goes on.
+        json: print the result as JSON.
+    """
+
+    run: Path | None = None
+    json: bool = False
+
+
+@study.command
+def attention(
+    config: Annotated[AttentionConfig, Parameter(name="*")] = AttentionConfig(),  # noqa: B008 - frozen
+    *,
+    output: Output = Output(),
+    notebook: Notebook = Notebook(),  # noqa: B008 - frozen
+) -> None:
+    """Linear attention: its error by map and number of features, its costs, and whether it knows its error.
+
+    Args:
+        config: the study's settings.
+        output: of the run.
+        notebook: goes into the report.
+    """
+    _run(partial(_attention, config, notebook), output)
+
+
+@study.command
+def exits(
+    config: Annotated[ExitsConfig, Parameter(name="*")] = ExitsConfig(),  # noqa: B008 - frozen
+    *,
+    output: Output = Output(),
+    notebook: Notebook = Notebook(),  # noqa: B008 - frozen
+) -> None:
+    """Networks that stop early: accuracy, MACs and time of a plain network and of one with exits.
+
+    Args:
+        config: the study's settings.
+        output: of the run.
+        notebook: goes into the report.
+    """
+    _run(partial(_exits, config, notebook), output)
+
+
+def demo(
+    *,
+    data: str = "",
+    offline: bool = False,
+    seed: int = 0,
+    minutes: float = 0.0,
+    run: Path = Path("runs/demo"),
+    json: bool = False,
+    notebook: Notebook = Notebook(),  # noqa: B008 - frozen
+) -> None:
+    """Run every study small, on the best data at hand, and write one report.
+
+    Args:
+        data: a data set's name or a folder of class folders of images.
+        offline: never fetch data.
+        seed: of everything.
+        minutes: training time of each network; the demo's own unless given.
+        run: folder for the runs and the report.
+        json: print the results as JSON.
+        notebook: goes into the report.
+    """
+    config = ExitsConfig(data=data, budget="quick", offline=offline, seed=seed, minutes=minutes)
+    with showing_progress() as progress:
+        images = _exits(config, notebook, progress)  # first: it may find no data
+        studies = (_attention(AttentionConfig(budget="quick", seed=seed), notebook, progress), images)
+        results = [ready.run(run / ready.run_name, progress) for ready in studies]
+    _report(results, run, json=json)
+
+
+@runtime_checkable  # by the checker of the tests
+class _Study(Protocol):
+    """A study that is ready to run."""
+
+    run_name: str
+    says: tuple[str, ...]
+
+    def run(self, folder: str | Path | None = None, progress: "Progress | None" = None) -> "Result": ...
+
+
+def _attention(config: AttentionConfig, notebook: Notebook, progress: "Progress") -> _Study:
+    from shoal.studies.attention import AttentionStudy
+
+    return _announced(AttentionStudy(config, _notes(notebook)), progress)
+
+
+def _exits(config: ExitsConfig, notebook: Notebook, progress: "Progress") -> _Study:
+    from shoal.studies.exits import ExitsStudy
+
+    return _announced(ExitsStudy(config, _notes(notebook), fetching=Fetching(progress)), progress)
+
+
+def _notes(notebook: Notebook) -> dict[str, str]:
+    """What was filled in."""
+    return {key: value for key, value in dataclasses.asdict(notebook).items() if value}
+
+
+def _announced(ready: _Study, progress: "Progress") -> _Study:
+    for sentence in ready.says:
+        progress.say(f"data: {sentence}")
+    return ready
+
+
+def _run(prepare: "Callable[[Progress], _Study]", output: Output) -> None:
+    """Run a study in the folder that was asked for, or in one of its own."""
+    with showing_progress() as progress:
+        ready = prepare(progress)
+        folder = output.run or Path("runs") / ready.run_name
+        result = ready.run(folder, progress)
+    _report([result], folder, json=output.json)
+
+
+def _report(results: "list[Result]", folder: Path, *, json: bool) -> None:
+    from shoal.report import write_report
+
+    page = folder / "report.html"
+    write_report(results, page)
+    show_results(results, page, json=json)
