@@ -76,7 +76,8 @@ def memory_table(record: dict[str, Any]) -> str:
         [row["case"], row["what"], with_quartiles(row["mb_beyond"], 1), str(row["processes"])]
         for row in record["memory"]
     ]
-    return markdown(["case, N = 16,384", "pass", "MB beyond inputs, output and gradients"], rows)
+    columns = ["case, N = 16,384", "pass", "MB beyond inputs, output and gradients, median [quartiles]", "processes"]
+    return markdown(columns, rows)
 
 
 def estimate_table(record: dict[str, Any]) -> str:
