@@ -7,6 +7,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -21,6 +23,26 @@ from tests.engine.toy import toy_data, toy_model, train
 TOY = [sys.executable, "-m", "tests.engine.toy"]
 ROOT = Path(__file__).parents[2]
 STEPS = 40
+
+
+@contextmanager
+def sigterm_after(seconds: float) -> Iterator[None]:
+    """SIGTERM for a training in this process, as soon as it listens: before and after, it would end the tests."""
+    usual = signal.getsignal(signal.SIGTERM)
+
+    def send(*_: object) -> None:
+        if signal.getsignal(signal.SIGTERM) == usual:
+            signal.setitimer(signal.ITIMER_REAL, 0.001)
+        else:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    before = signal.signal(signal.SIGALRM, send)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 def start(folder: Path) -> subprocess.Popen[bytes]:
@@ -95,14 +117,10 @@ def same(one: Path, other: Path) -> None:
 def test_other_optimizers_go_on_with_the_same_bits(tmp_path: Path, optimizer: str) -> None:
     settings = {"optimizer": optimizer, "learning_rate": 0.01}
     whole, _ = train(None, steps=20, **settings)
-    signal.signal(signal.SIGALRM, lambda *_: os.kill(os.getpid(), signal.SIGTERM))
     with RunFolder(tmp_path / "run", {}) as run:
-        stops = 0
-        while stops < 3:  # three times in the middle; then to the end
-            signal.setitimer(signal.ITIMER_REAL, 0.02)
-            with pytest.raises(Interrupted):
+        for _ in range(3):  # in the middle; then to the end
+            with sigterm_after(0.02), pytest.raises(Interrupted):
                 train(run, steps=20, **settings)
-            stops += 1
         parts, _ = train(run, steps=20, **settings)
     for a, b in zip(whole.state_dict().values(), parts.state_dict().values(), strict=True):
         assert torch.equal(a, b)
@@ -128,9 +146,7 @@ def test_a_hundred_kills(tmp_path: Path, uninterrupted: Path) -> None:
 def test_stop_request_saves_at_once(tmp_path: Path) -> None:
     """The first SIGTERM ends the step, saves, restores the handlers and raises with exit code 130."""
     handler = signal.getsignal(signal.SIGTERM)
-    signal.signal(signal.SIGALRM, lambda *_: os.kill(os.getpid(), signal.SIGTERM))
-    signal.setitimer(signal.ITIMER_REAL, 0.5)
-    with RunFolder(tmp_path / "run", {}) as run, pytest.raises(Interrupted) as caught:
+    with RunFolder(tmp_path / "run", {}) as run, sigterm_after(0.5), pytest.raises(Interrupted) as caught:
         train(run, steps=100_000, checkpoint_seconds=1e9)
     assert caught.value.exit_code == 130
     assert signal.getsignal(signal.SIGTERM) == handler
