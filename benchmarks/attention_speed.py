@@ -256,7 +256,7 @@ def memories(say: Callable[[str], None]) -> list[dict[str, Any]]:
                 continue  # minutes
             words = [sys.executable, "-m", "benchmarks.attention_speed", case, what]
             runs = [subprocess.run(words, capture_output=True, text=True, check=True) for _ in range(1 if peer else 5)]
-            found = spread([float(run.stdout) for run in runs])
+            found = spread([float(run.stdout.split()[-1]) for run in runs])  # a peer prints on import
             rows.append({"n": 16384, "case": case, "what": what, "mb_beyond": found, "processes": len(runs)})
             megabytes = found["median"]
             say(f"memory at 16384: {case}, {what}: {megabytes:.1f} MB beyond inputs, output and gradients")
