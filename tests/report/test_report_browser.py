@@ -1,27 +1,17 @@
 """The page in a real browser: on a phone and a desktop, by day and by night, and on paper."""
 
 import re
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.report.browsing import SCREENS
+
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-ARGUMENTS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-SCREENS = {"phone": (390, 844), "small": (360, 740), "desktop": (1280, 900)}
 
 # Contrast of every element that shows text of its own against the first painted ground behind it, as WCAG counts it.
 # Text in charts is painted by `fill`. Cells of heatmaps are painted shapes, not grounds: their colours have a test of
@@ -47,18 +37,6 @@ CONTRASTS = """() => {
 CHART_TEXT = """() => [...document.querySelectorAll('.chart text')].filter(t => t.checkVisibility()).map(t =>
   parseFloat(getComputedStyle(t).fontSize) * t.ownerSVGElement.getBoundingClientRect().width
   / t.ownerSVGElement.viewBox.baseVal.width)"""
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator["Browser"]:
-    executable = shutil.which("chromium") or shutil.which("google-chrome")
-    if not executable:
-        pytest.skip("needs Chromium: no executable named chromium or google-chrome is on the path")
-    playwright = pytest.importorskip("playwright.sync_api", reason="needs Playwright: install the extra shoal[test]")
-    with playwright.sync_playwright() as running:
-        browser = running.chromium.launch(executable_path=executable, args=ARGUMENTS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")
