@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,16 @@ def write_tables(records: Path) -> None:
         path = records / f"attention-{part}.json"
         if not path.exists():
             continue
-        record = json.loads(path.read_text())
-        for name, make in tables.items():
-            block = re.compile(rf"(<!-- table: {name} -->\n).*?(<!-- end -->)", re.DOTALL)
-            text = block.sub(lambda m, make=make, record=record: m[1] + make(record) + m[2], text)
+        text = filled(text, tables, json.loads(path.read_text()))
     DOCS.write_text(text)
+
+
+def filled(text: str, tables: dict[str, Callable[[dict[str, Any]], str]], record: dict[str, Any]) -> str:
+    """A page with its blocks made from a record."""
+    for name, make in tables.items():
+        block = re.compile(rf"(<!-- table: {name} -->\n).*?(<!-- end -->)", re.DOTALL)
+        text = block.sub(lambda m, made=make(record): m[1] + made + m[2], text)
+    return text
 
 
 def markdown(columns: list[str], rows: list[list[Any]]) -> str:
