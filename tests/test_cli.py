@@ -80,6 +80,17 @@ WRONG_USE: list[tuple[list[str], str]] = [
     (["study", "exits", "--config", "none.toml"], "--config: expected a TOML file, got none.toml"),
     (["study", "attention", "--features", "63"], "features: expected even numbers from 2 to 16384, got [63]"),
     (["attention", "error", "none.safetensors"], "none.safetensors: expected a safetensors file with q, k and v"),
+    (["study", "circuits", "--seeds", "1"], "seeds: expected a whole number from 2 to 1000, or 0 for the budget's"),
+    (["circuits", "verify", "sme"], "rule: expected token('A'), same, first"),
+    (["circuits", "verify", "same | first"], "expected one that asks one thing of the contents and one of the places"),
+    (["circuits", "verify", "token('D')"], "token: expected one of A, B, C, got 'D'"),
+    (["circuits", "verify", "same & ~same"], "expected one that selects a key of some sequence"),
+    (["circuits", "verify", "same", "--max-len", "0"], "max_len: expected a whole number >= 1, got 0"),
+    (["circuits", "verify", "same", "--vocabulary", "AA"], "vocabulary: expected different names"),
+    (["circuits", "learn", "same", "--seeds", "0"], "seeds: expected a whole number >= 1, got 0"),
+    (["circuits", "learn", "same", "--output", "heads.txt"], "expected a file that ends in .safetensors"),
+    (["circuits", "compare", "same", "none.safetensors"], "none.safetensors: expected a safetensors file of heads"),
+    (["circuits", "page", "same", "--output", "page.txt"], "--output: expected a file that ends in .html"),
     (["report"], "RUNS"),
     (["data", "fetch", "cifar100"], "cifar10"),
 ]
@@ -284,12 +295,14 @@ def test_the_demo_runs_without_data_and_network_and_goes_on(tmp_path: Path) -> N
     assert len(page.encode()) < 3_000_000
     assert "Networks that stop early" in page
     assert "Attention that knows its own error" in page
+    assert "Attention by hand and learned" in page
+    assert (tmp_path / "runs" / "demo" / "circuits.html").stat().st_size < 1_000_000
     metrics = list((tmp_path / "runs" / "demo").rglob("metrics.jsonl"))
     before = [file.read_text() for file in metrics]
     again = shoal("demo", "--data", "digits", "--minutes", "0.1", cwd=tmp_path)  # the same run, found otherwise
     assert again.returncode == 0, again.stderr
     assert [file.read_text() for file in metrics] == before
-    assert len(list((tmp_path / "runs" / "demo").rglob("metrics.jsonl"))) == len(metrics) == 2
+    assert len(list((tmp_path / "runs" / "demo").rglob("metrics.jsonl"))) == len(metrics) == 3
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="needs a user who may not read everything; this is root")

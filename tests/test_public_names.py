@@ -13,6 +13,10 @@ ROOMS = {
     "LinearAttention SwapReport choose_feature_map create_feature_map estimate_error kernel_matrix linear_attention "
     "linear_attention_reference list_feature_maps register_feature_map replace_attention softmax_attention_reference "
     "windowed_linear_attention",
+    "shoal.circuits": "NULL Ablation Agreement Counterexample Head Layout Measure Pattern Proof Rule Shares Trace Training "
+    "Unique ablate at compare compile_rule copy_score decompile describe_pattern expected_output first last learn "
+    "match_heads not_self ov_table parse_rule previous qk_table record_queries_and_keys recorded_attention redundancy "
+    "same selected to_multihead token unique variance_shares verify",
     "shoal.measure": "Interval Latency MacCount MacCounter Recording bootstrap_interval count_macs count_parameters "
     "latency mean_interval paired_difference_interval proportion_interval record standard_error",
     "shoal.data": "Choice DataRow DataSpec FileCheck FlipCrop ImageSet ImageSplits Normalise Place PublishedSet "
@@ -39,6 +43,7 @@ def test_a_room_offers_these_names(room: str) -> None:
 
 def test_arguments_of_the_contract() -> None:
     from shoal.attention import choose_feature_map, create_feature_map, estimate_error, linear_attention
+    from shoal.circuits import Agreement, Proof, compare, compile_rule, decompile, learn, verify
     from shoal.exits import EarlyExit, ExitResult, fit_exits, frontier
     from shoal.measure import count_macs, record
 
@@ -48,6 +53,14 @@ def test_arguments_of_the_contract() -> None:
     assert names(create_feature_map)[:5] == ["name", "dim", "num_features", "orthogonal", "seed"]
     assert names(estimate_error)[:6] == ["q", "k", "v", "feature_map", "is_causal", "confidence"]
     assert names(choose_feature_map)[:4] == ["q", "k", "v", "target_error"]
+    assert names(compile_rule)[:3] == ["rule", "vocabulary", "max_len"]
+    assert names(verify)[:3] == ["head", "rule", "max_len"]
+    assert names(learn)[:4] == ["rule", "vocabulary", "max_len", "seeds"]
+    assert names(compare)[:2] == ["one", "other"]
+    assert names(decompile)[:1] == ["head"]
+    proof = {field.name for field in dataclasses.fields(Proof)}
+    assert proof >= {"holds", "inputs", "worst_margin", "leak", "counterexample"}
+    assert isinstance(Agreement.score, property)
     assert list(inspect.signature(EarlyExit).parameters)[:3] == ["backbone", "at", "num_classes"]
     assert list(inspect.signature(EarlyExit.predict).parameters) == ["self", "x", "policy"]
     assert [field.name for field in dataclasses.fields(ExitResult)] == ["logits", "exit_index", "macs"]
@@ -58,17 +71,22 @@ def test_arguments_of_the_contract() -> None:
 
 
 def test_the_commands_and_their_flags() -> None:
-    from shoal.cli import app, attention, data, study
+    from shoal.cli import app, attention, circuits, data, study
 
     words = lambda group: {name for name in group if not name.startswith("-")}  # noqa: E731
-    assert words(app) == {"attention", "data", "demo", "report", "study"}
+    assert words(app) == {"attention", "circuits", "data", "demo", "report", "study"}
     assert words(data) == {"fetch", "list", "verify"}
-    assert words(study) == {"attention", "exits"}
+    assert words(study) == {"attention", "circuits", "exits"}
     assert words(attention) == {"error"}
+    assert words(circuits) == {"compare", "learn", "page", "verify"}
     flags = lambda app: {name for argument in app.assemble_argument_collection() for name in argument.names}  # noqa: E731
     common = {"--budget", "--seed", "--run", "--json", "--who"}
     assert {"--data", "--minutes", "--offline", "--device", *common} <= flags(study["exits"])
     assert {"--heads", "--length", "--features", "--window", *common} <= flags(study["attention"])
+    assert {"--seeds", "--resamples", "--transformers", "--transformer-steps", *common} <= flags(study["circuits"])
+    assert {"--vocabulary", "--max-len", "--json"} <= flags(circuits["verify"]) & flags(circuits["compare"])
+    assert {"--vocabulary", "--max-len", "--seeds", "--seed", "--output", "--json"} <= flags(circuits["learn"])
+    assert {"--vocabulary", "--max-len", "--seeds", "--output", "--json"} <= flags(circuits["page"])
     asked = {"--target-error", "--causal", "--window", "--maps", "--features", "--seed", "--json"}
     assert asked <= flags(attention["error"])
     assert {"--data", "--offline", "--seed", "--minutes", "--run", "--json", "--who"} <= flags(app["demo"])

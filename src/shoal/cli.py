@@ -18,6 +18,7 @@ from cyclopts.config import Toml
 
 import shoal
 from shoal.commands.attention import attention
+from shoal.commands.circuits import circuits
 from shoal.commands.data import data
 from shoal.commands.report import report
 from shoal.commands.studies import demo, study
@@ -25,7 +26,7 @@ from shoal.errors import ShoalError
 from shoal.settings import Environment, check_environment, config_files
 
 app = App(name="shoal", help=shoal.__doc__, version=shoal.__version__)
-for command in (study, data, attention, demo, report):
+for command in (study, data, attention, circuits, demo, report):
     app.command(command)
 
 

@@ -14,6 +14,7 @@ from cyclopts.config import Env
 
 from shoal.errors import unknown_name, wrong
 from shoal.studies.attention_config import AttentionConfig, ErrorConfig
+from shoal.studies.circuits_config import CircuitsConfig, HeadConfig
 from shoal.studies.exits_config import ExitsConfig
 
 _OWN_VARIABLES = {"SHOAL_DATA"}  # names a folder of data sets, for every command
@@ -71,7 +72,7 @@ def _checked(file: Path) -> Path:
 
 
 def _setting_names() -> set[str]:
-    classes = (AttentionConfig, ErrorConfig, ExitsConfig, Notebook)
+    classes = (AttentionConfig, ErrorConfig, CircuitsConfig, HeadConfig, ExitsConfig, Notebook)
     return {field.name for each in classes for field in dataclasses.fields(each)} | {"run", "json", "output"}
 
 

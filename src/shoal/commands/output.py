@@ -54,11 +54,12 @@ def show(found: Any, lines: Iterable[str], *, json: bool) -> None:
             print(line)
 
 
-def show_results(results: "Sequence[Result]", report: Path, *, json: bool) -> None:
-    """Print what studies found, and where their report is."""
+def show_results(results: "Sequence[Result]", report: Path, pages: Sequence[Path] = (), *, json: bool) -> None:
+    """Print what studies found, and where their report is, and pages beside it."""
     lines = (line for result in results for line in _lines(result))
     show([_with_verdicts(result) for result in results], lines, json=json)
-    print(f"report: {report}", file=sys.stderr if json else sys.stdout)
+    for name, page in (*(("page", page) for page in pages), ("report", report)):
+        print(f"{name}: {page}", file=sys.stderr if json else sys.stdout)
 
 
 def _lines(result: "Result") -> Iterator[str]:

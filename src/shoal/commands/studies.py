@@ -1,7 +1,7 @@
 """`shoal study` runs one study, `shoal demo` all of them small; each run ends with a report."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Protocol, runtime_checkable
@@ -11,6 +11,7 @@ from cyclopts import App, Parameter
 from shoal.commands.output import Fetching, show_results, showing_progress
 from shoal.settings import Notebook
 from shoal.studies.attention_config import AttentionConfig
+from shoal.studies.circuits_config import CircuitsConfig
 from shoal.studies.exits_config import ExitsConfig
 
 if TYPE_CHECKING:
@@ -49,6 +50,23 @@ def attention(
         notebook: goes into the report.
     """
     _run(partial(_attention, config, notebook), output)
+
+
+@study.command
+def circuits(
+    config: Annotated[CircuitsConfig, Parameter(name="*")] = CircuitsConfig(),  # noqa: B008 - frozen
+    *,
+    output: Output = Output(),
+    notebook: Notebook = Notebook(),  # noqa: B008 - frozen
+) -> None:
+    """Attention heads set by hand and proved, against learned ones; and what the heads of a transformer do.
+
+    Args:
+        config: the study's settings.
+        output: of the run.
+        notebook: goes into the report.
+    """
+    _run(partial(_circuits, config, notebook), output)
 
 
 @study.command
@@ -92,9 +110,13 @@ def demo(
     config = ExitsConfig(data=data, budget="quick", offline=offline, seed=seed, minutes=minutes)
     with showing_progress() as progress:
         images = _exits(config, notebook, progress)  # first: it may find no data
-        studies = (_attention(AttentionConfig(budget="quick", seed=seed), notebook, progress), images)
+        studies = (
+            _attention(AttentionConfig(budget="quick", seed=seed), notebook, progress),
+            _circuits(CircuitsConfig(budget="quick", seed=seed), notebook, progress),
+            images,
+        )
         results = [ready.run(run / ready.run_name, progress) for ready in studies]
-    _report(results, run, json=json)
+    _report(studies, results, run, json=json)
 
 
 @runtime_checkable  # by the checker of the tests
@@ -111,6 +133,12 @@ def _attention(config: AttentionConfig, notebook: Notebook, progress: "Progress"
     from shoal.studies.attention import AttentionStudy
 
     return _announced(AttentionStudy(config, _notes(notebook)), progress)
+
+
+def _circuits(config: CircuitsConfig, notebook: Notebook, progress: "Progress") -> _Study:
+    from shoal.studies.circuits import CircuitsStudy
+
+    return _announced(CircuitsStudy(config, _notes(notebook)), progress)
 
 
 def _exits(config: ExitsConfig, notebook: Notebook, progress: "Progress") -> _Study:
@@ -136,12 +164,27 @@ def _run(prepare: "Callable[[Progress], _Study]", output: Output) -> None:
         ready = prepare(progress)
         folder = output.run or Path("runs") / ready.run_name
         result = ready.run(folder, progress)
-    _report([result], folder, json=output.json)
+    _report([ready], [result], folder, json=output.json)
 
 
-def _report(results: "list[Result]", folder: Path, *, json: bool) -> None:
+def _report(studies: Sequence[_Study], results: "list[Result]", folder: Path, *, json: bool) -> None:
+    """Write the report, and beside it the pages that studies have of their own."""
     from shoal.report import write_report
 
-    page = folder / "report.html"
-    write_report(results, page)
-    show_results(results, page, json=json)
+    pages = [page for ready in studies for page in _own_pages(ready, folder)]
+    report = folder / "report.html"
+    write_report(results, report)
+    show_results(results, report, pages, json=json)
+
+
+def _own_pages(ready: _Study, folder: Path) -> Iterator[Path]:
+    """Circuits have a page on which heads are taken apart."""
+    from shoal.studies.circuits import CircuitsStudy
+
+    if isinstance(ready, CircuitsStudy) and ready.pairs:
+        from shoal.report.circuits import Exhibit, write_circuits_page
+
+        page = folder / "circuits.html"
+        shown = [Exhibit(pair.rule, pair.hand, pair.learned, pair.task.meaning) for pair in ready.pairs]
+        write_circuits_page(shown, page)
+        yield page

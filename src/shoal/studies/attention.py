@@ -5,11 +5,7 @@
 It needs no data: queries, keys and values are made up, once like those of trained networks and once isotropic.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-
-import torch
 
 from shoal.engine import Progress, RunFolder, Silent, describe_environment
 from shoal.studies.attention_claims import all_claims
@@ -21,6 +17,7 @@ from shoal.studies.attention_pictures import pictures
 from shoal.studies.measured_rows import Rows
 from shoal.studies.repeating import plain_settings, repeating_command, short_digest
 from shoal.studies.result import Result
+from shoal.studies.threads import threads
 
 THREADS = 1  # of torch: many small products stall at thread barriers where other programs are busy
 
@@ -72,7 +69,7 @@ class AttentionStudy:
 
     def _run(self, run: RunFolder | None, progress: Progress) -> Result:
         config = self.config
-        with _threads(THREADS):
+        with threads(THREADS):
             environment = describe_environment(seed=config.seed, device="cpu", why="what is timed is the CPU")
             if run:
                 run.record_environment(environment)
@@ -106,13 +103,3 @@ def _about(config: AttentionConfig) -> dict[str, str | int]:
         "tokens for the errors": config.length,
         "tokens for calibration": config.calibration,
     }
-
-
-@contextmanager
-def _threads(count: int) -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

@@ -10,17 +10,16 @@ from shoal.measure import Interval, bootstrap_interval, mean_interval, proportio
 from shoal.studies.attention_measured import MapError, Measured, Times, geometric_mean
 from shoal.studies.attention_numbers import (
     distance,
-    ends,
     first_place,
     left_of_mean,
     mean_of,
     medians,
-    point,
     rms_exponent,
     time_exponent,
     typical_seconds,
     z_score,
 )
+from shoal.studies.ends import ends, point
 from shoal.studies.result import Claim
 from shoal.studies.wording import percent, powers
 

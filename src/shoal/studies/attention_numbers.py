@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Sequence
-from typing import TypedDict
 
 import torch
 from jaxtyping import Float
@@ -10,16 +9,9 @@ from torch import Tensor
 
 from shoal.measure import Interval, bootstrap_interval
 from shoal.studies.attention_measured import LEAST, KernelErrors, MapError, Measured, Times
+from shoal.studies.ends import Ends
 
 FROM = 1024  # tokens: below, what a call costs at any length hides the slope
-
-
-class Ends(TypedDict):
-    """An effect and the ends of its interval, as a `Claim` takes them."""
-
-    effect: float
-    low: float
-    high: float
 
 
 def z_score(row: KernelErrors) -> float:
@@ -90,17 +82,6 @@ def left_of_mean(m: Measured, row: MapError) -> Float[Tensor, "heads"]:
 def mean_of(errors: list[float]) -> float:
     """Geometric mean, without the interval of `geometric_mean`."""
     return math.exp(sum(math.log(max(error, LEAST)) for error in errors) / len(errors))
-
-
-def point(value: float) -> Ends:
-    """Effect and ends of a number that was not sampled."""
-    return {"effect": value, "low": value, "high": value}
-
-
-def ends(interval: Interval) -> Ends:
-    """Effect and ends; a bootstrap of few rounds may leave the value outside by a rounding."""
-    low, high = min(interval.low, interval.value), max(interval.high, interval.value)
-    return {"effect": interval.value, "low": low, "high": high}
 
 
 def distance(interval: Interval, centre: float = 0.0) -> Ends:
