@@ -5,8 +5,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from shoal.circuits.agreement import compared_inputs
 from shoal.circuits.conditions import conditions_of
 from shoal.circuits.head import Head
+from shoal.circuits.layout import PADDING
 from shoal.circuits.proof import Proof, verify
 from shoal.circuits.rules import AnyRule, Rule
 from shoal.circuits.writing import not_self, same
@@ -94,11 +96,9 @@ def _written(head: Head, scores: Tensor, values: Tensor) -> Head:
 
 
 def _farthest(one: Head, other: Head) -> float:
-    from shoal.circuits.agreement import _inputs  # the same inputs that comparisons look at
-
-    tokens = _inputs(one, torch.Generator().manual_seed(0))
+    tokens = compared_inputs(one, torch.Generator().manual_seed(0))
     apart = (one(tokens) - other(tokens)).abs().amax(-1)
-    return float(apart[tokens != -1].max())
+    return float(apart[tokens != PADDING].max())
 
 
 def _share(removed_scores: Tensor, scores: Tensor, removed_values: Tensor, values: Tensor) -> float:

@@ -22,7 +22,7 @@ from torch import Tensor
 from shoal.circuits.head import Head
 from shoal.circuits.layout import PADDING
 from shoal.circuits.patterns import jensen_shannon, total_variation
-from shoal.circuits.sequences import padded
+from shoal.circuits.sequences import all_or_some
 from shoal.circuits.tables import Shares, check_alike, null_scores, ov_table, raw_scores, variance_shares
 
 MOST_INPUTS = 512  # drawn where there are more
@@ -115,7 +115,7 @@ def compare(one: Head, other: Head, *, draws: int = 200, seed: int = 0) -> Agree
     for head in (one, other):
         head.check_weights()
     generator = torch.Generator().manual_seed(seed)
-    tokens = _inputs(one, generator)
+    tokens = compared_inputs(one, generator)
     sides = _Side.of(one, tokens), _Side.of(other, tokens)
     real = tokens != PADDING
     found = _parts(*sides, real)
@@ -237,14 +237,10 @@ def _values(head: Head, tokens: Tensor) -> Tensor:
     return values if head.layout.null else torch.nn.functional.pad(values, (0, 0, 1, 0))
 
 
-def _inputs(head: Head, generator: torch.Generator) -> Tensor:
-    """All sequences, or some of the longest where there are too many."""
-    tokens, longest = len(head.layout.vocabulary), head.layout.max_len
-    if sum(tokens**n for n in range(1, longest + 1)) <= MOST_INPUTS:
-        return padded(tokens, longest, PADDING).to(head.W_Q.device)
-    found = torch.randint(tokens, (MOST_INPUTS, longest), generator=generator)
-    lengths = torch.randint(1, longest + 1, (MOST_INPUTS, 1), generator=generator)
-    return found.masked_fill(torch.arange(longest) >= lengths, PADDING).to(head.W_Q.device)
+def compared_inputs(head: Head, generator: torch.Generator) -> Tensor:
+    """Sequences on which heads are compared."""
+    size, longest = len(head.layout.vocabulary), head.layout.max_len
+    return all_or_some(size, longest, PADDING, most=MOST_INPUTS, generator=generator).to(head.W_Q.device)
 
 
 def _centred(scores: Tensor) -> Tensor:

@@ -14,12 +14,12 @@ from torch import Tensor
 
 from shoal.circuits.conditions import conditions_of
 from shoal.circuits.head import Head
-from shoal.circuits.layout import PADDING
+from shoal.circuits.layout import PADDING, Layout
 from shoal.circuits.patterns import total_variation
 from shoal.circuits.proof import possible_outputs, reading_margins
 from shoal.circuits.rules import AnyRule, Rule
 from shoal.circuits.sequences import Sequences, padded
-from shoal.circuits.targets import wanted_attention, wanted_output
+from shoal.circuits.targets import selection, wanted_attention, wanted_output
 from shoal.circuits.writing import at, first, last, not_self, previous, same, token, unique
 from shoal.errors import InputError, wrong
 
@@ -93,8 +93,6 @@ def _tried(vocabulary: tuple[str, ...], max_len: int, outputs: int) -> tuple[Ten
 
 
 def _attention(rule: AnyRule, tokens: Tensor, vocabulary: tuple[str, ...]) -> Tensor:
-    from shoal.circuits.layout import Layout
-
     return wanted_attention(rule, tokens, Layout(vocabulary, tokens.shape[1], null=True, positions=True))
 
 
@@ -126,7 +124,5 @@ def candidate_rules(vocabulary: tuple[str, ...], max_len: int) -> Iterator[AnyRu
 
 def _mark(rule: Rule, vocabulary: tuple[str, ...], max_len: int) -> bytes:
     """What a rule selects on all inputs, as something to compare."""
-    from shoal.circuits.targets import selection
-
     longest = min(max_len, 4) if len(vocabulary) ** max_len > MOST_INPUTS else max_len
     return selection(rule, padded(len(vocabulary), longest, PADDING), vocabulary).numpy().tobytes()

@@ -16,7 +16,7 @@ from shoal.circuits.compiling import compile_rule
 from shoal.circuits.head import Head, attend
 from shoal.circuits.layout import PADDING, Layout
 from shoal.circuits.rules import AnyRule
-from shoal.circuits.sequences import padded
+from shoal.circuits.sequences import all_or_some
 from shoal.circuits.targets import wanted_output
 from shoal.errors import wrong
 
@@ -92,7 +92,8 @@ def learn(
     hand = compile_rule(rule, vocabulary, max_len, qk_dim=qk_dim)
     layout, how = hand.layout, training or Training()
     weights = [_drawn(tuple(w.shape), seeds, first_seed, part, how.spread) for part, w in enumerate(hand.parameters())]
-    tokens = _inputs(layout, first_seed)
+    generator = torch.Generator().manual_seed(first_seed)
+    tokens = all_or_some(len(layout.vocabulary), max_len, PADDING, most=MOST_INPUTS, generator=generator)
     targets = wanted_output(rule, tokens, layout.vocabulary).float()
     optimise(weights, layout, tokens, targets, how)
     heads = []
@@ -140,13 +141,3 @@ def _drawn(shape: tuple[int, ...], seeds: int, first_seed: int, part: int, sprea
     """First weights of one kind, (seeds, dim, ·)."""
     generators = (torch.Generator().manual_seed(3 * seed + part) for seed in range(first_seed, first_seed + seeds))
     return torch.stack([spread * torch.randn(shape, generator=g) for g in generators]).requires_grad_()
-
-
-def _inputs(layout: Layout, seed: int) -> Tensor:
-    tokens, longest = len(layout.vocabulary), layout.max_len
-    if sum(tokens**n for n in range(1, longest + 1)) <= MOST_INPUTS:
-        return padded(tokens, longest, PADDING)
-    generator = torch.Generator().manual_seed(seed)
-    drawn = torch.randint(tokens, (MOST_INPUTS, longest), generator=generator)
-    lengths = torch.randint(1, longest + 1, (MOST_INPUTS, 1), generator=generator)
-    return drawn.masked_fill(torch.arange(longest) >= lengths, PADDING)

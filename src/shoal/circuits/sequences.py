@@ -53,3 +53,14 @@ def padded(tokens: int, max_len: int, padding: int) -> Int[Tensor, "count n"]:
     """Every sequence up to a length in one tensor, the shorter ones padded."""
     pad = torch.nn.functional.pad
     return torch.cat([pad(_all(tokens, n), (0, max_len - n), value=padding) for n in range(1, max_len + 1)])
+
+
+def all_or_some(
+    tokens: int, max_len: int, padding: int, *, most: int, generator: torch.Generator
+) -> Int[Tensor, "count n"]:
+    """Every sequence up to a length, or so many drawn ones of any length where there are more."""
+    if sum(tokens**n for n in range(1, max_len + 1)) <= most:
+        return padded(tokens, max_len, padding)
+    drawn = torch.randint(tokens, (most, max_len), generator=generator)
+    lengths = torch.randint(1, max_len + 1, (most, 1), generator=generator)
+    return drawn.masked_fill(torch.arange(max_len) >= lengths, padding)

@@ -28,6 +28,7 @@ def describe_environment(*, seed: int, device: str, why: str) -> dict[str, Any]:
         "machine": {
             "processor": _processor(),
             "cores": os.cpu_count(),
+            "instructions": torch.backends.cpu.get_cpu_capability(),
             "threads": torch.get_num_threads(),
             "memory_gb": _memory_gb(),
             "system": f"{platform.system()} {platform.machine()}",
