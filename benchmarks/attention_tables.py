@@ -24,7 +24,7 @@ def filled(text: str, tables: dict[str, Callable[[dict[str, Any]], str]], record
     """A page with its blocks made from a record."""
     for name, make in tables.items():
         block = re.compile(rf"(<!-- table: {name} -->\n).*?(<!-- end -->)", re.DOTALL)
-        text = block.sub(lambda m, made=make(record): m[1] + made + m[2], text)
+        text = block.sub(lambda m, make=make: m[1] + make(record) + m[2], text)
     return text
 
 
