@@ -44,8 +44,9 @@ def ablate(head: Head, rule: AnyRule) -> Ablation:
 
     Kept are the scores between contents if the rule looks at contents, and those between places if it looks at places.
     Of every other block of scores the mean over keys is left, which no key gains by but the null key would lose; of the
-    values of places likewise their mean. What every query wants alike may stand in the block of either kind of query,
-    and is counted where query and key are of one kind, see `shoal.circuits.tables`.
+    values of places likewise their mean, places weighed by the attention that they get. What every query wants alike
+    may stand in the block of either kind of query, and is counted where query and key are of one kind, see
+    `shoal.circuits.tables`.
 
     Queries and keys are written anew, in as many dimensions as the input has: what is taken out are entries of their
     product.
@@ -65,7 +66,7 @@ def ablate(head: Head, rule: AnyRule) -> Ablation:
             common = scores[query, key].mean(0)
             scores[query, key] -= common
             scores[key, key] += common
-        mean = values[places].mean(0)
+        mean = _attended_places(head) @ values[places]
         values[tokens] += mean
         values[places] -= mean
     kept, kept_values = scores.clone(), values.clone()
@@ -83,6 +84,14 @@ def ablate(head: Head, rule: AnyRule) -> Ablation:
         farthest=_farthest(head, smaller),
         removed=_share(scores - kept, scores, values - kept_values, values),
     )
+
+
+def _attended_places(head: Head) -> Tensor:
+    """Share of the attention to tokens that goes to each place, over the inputs of comparisons, (places,)."""
+    tokens = compared_inputs(head, torch.Generator().manual_seed(0))
+    maps = head.trace_batch(tokens).attention[..., int(head.layout.null) :]  # (batch, n, n)
+    got = (maps * (tokens != PADDING)[:, :, None]).sum((0, 1)).double()
+    return got / got.sum().clamp_min(1e-12)
 
 
 def _written(head: Head, scores: Tensor, values: Tensor) -> Head:

@@ -24,6 +24,7 @@ from shoal.circuits.layout import PADDING
 from shoal.circuits.patterns import jensen_shannon, total_variation
 from shoal.circuits.sequences import all_or_some
 from shoal.circuits.tables import Shares, check_alike, null_scores, ov_table, raw_scores, variance_shares
+from shoal.errors import wrong
 
 MOST_INPUTS = 512  # drawn where there are more
 
@@ -111,6 +112,8 @@ def compare(one: Head, other: Head, *, draws: int = 200, seed: int = 0) -> Agree
         >>> round(compare(heads[0], heads[0]).score, 6), compare(*heads).score < 0
         (1.0, True)
     """
+    if not isinstance(draws, int) or draws < 2:
+        raise wrong("draws", expected="a whole number >= 2", got=draws)
     check_alike(one, other)
     for head in (one, other):
         head.check_weights()
@@ -118,9 +121,9 @@ def compare(one: Head, other: Head, *, draws: int = 200, seed: int = 0) -> Agree
     tokens = compared_inputs(one, generator)
     sides = _Side.of(one, tokens), _Side.of(other, tokens)
     real = tokens != PADDING
-    found = _parts(*sides, real)
-    renamed = [_parts(sides[0].renamed(one, tokens, generator), sides[1], real) for _ in range(draws)]
-    again = [_parts(*_drawn_again(sides, generator), real) for _ in range(draws)]
+    found = _parts(*sides)
+    renamed = [_parts(sides[0].renamed(one, tokens, generator), sides[1]) for _ in range(draws)]
+    again = [_parts(*_drawn_again(sides, generator)) for _ in range(draws)]
     measures = {
         name: _measure(getattr(found, name), [getattr(x, name) for x in again], [getattr(x, name) for x in renamed])
         for name in ("overall", "qk", "contributions", "attention")
@@ -169,12 +172,13 @@ class _Side:
     scores: Tensor  # centred, (queries, keys)
     maps: Tensor  # (batch, n, 1 + n)
     values: Tensor  # (batch, 1 + n, m)
+    real: Tensor  # (batch, n): no padding
 
     @classmethod
     def of(cls, head: Head, tokens: Tensor) -> "_Side":
         table = _centred(raw_scores(head))
         maps = attention_of_scores(table, null_scores(head), tokens)
-        return cls(table.flatten(2).flatten(0, 1), maps, _values(head, tokens))
+        return cls(table.flatten(2).flatten(0, 1), maps, _values(head, tokens), tokens != PADDING)
 
     def renamed(self, head: Head, tokens: Tensor, generator: torch.Generator) -> "_Side":
         """The head with its tokens and places renamed, those of queries apart from those of keys."""
@@ -183,12 +187,12 @@ class _Side:
         table = _centred(raw_scores(head))[names[0]][:, names[1]][:, :, names[2]][:, :, :, names[3]]
         null = null_scores(head)
         null = None if null is None else null[names[0]][:, names[1]]
-        return _Side(table.flatten(2).flatten(0, 1), attention_of_scores(table, null, tokens), self.values)
+        return _Side(table.flatten(2).flatten(0, 1), attention_of_scores(table, null, tokens), self.values, self.real)
 
     @property
     def contributions(self) -> Tensor:
-        """Attention times value, (batch, n, 1 + n, m)."""
-        return self.maps[..., None] * self.values[:, None]
+        """Attention times value, (batch, n, 1 + n, m); 0 for queries that are padding."""
+        return (self.maps * self.real[..., None])[..., None] * self.values[:, None]
 
 
 @dataclass(frozen=True)
@@ -203,8 +207,8 @@ class _Parts:
         return parts[0] * parts[1] if min(parts) > 0 else min(parts)
 
 
-def _parts(one: _Side, other: _Side, real: Tensor) -> _Parts:
-    apart = total_variation(one.maps, other.maps)[real[: len(one.maps)]].mean()
+def _parts(one: _Side, other: _Side) -> _Parts:
+    apart = total_variation(one.maps, other.maps)[one.real].mean()
     alike = one.values.shape[2] == other.values.shape[2]
     contributions = _cosine(one.contributions, other.contributions) if alike else 0.0
     return _Parts(_cosine(one.scores, other.scores), contributions, 1 - 2 * float(apart))
@@ -213,7 +217,7 @@ def _parts(one: _Side, other: _Side, real: Tensor) -> _Parts:
 def _drawn_again(sides: tuple[_Side, _Side], generator: torch.Generator) -> tuple[_Side, _Side]:
     """Queries and inputs with replacement, the same for both."""
     queries, rows = (torch.randint(len(x), (len(x),), generator=generator) for x in (sides[0].scores, sides[0].maps))
-    one, other = (_Side(side.scores[queries], side.maps[rows], side.values[rows]) for side in sides)
+    one, other = (_Side(side.scores[queries], side.maps[rows], side.values[rows], side.real[rows]) for side in sides)
     return one, other
 
 

@@ -4,12 +4,13 @@
     one of them matches         200
     none                          0
 
-in units before the division by √d: a gap of 100 between what is selected and what is not, which leaves at most
-exp(−100/√d) of the softmax elsewhere. Adding a number to all scores of a query changes nothing, so the tables of
-`shoal.circuits.conditions` are shifted to where they need fewest dimensions: a head that looks for the first place
-has one.
+in units before the division by √d: a gap of 100 between what is selected and what is not, or more where that would be
+less than 30 after it; at most exp(−30) of the softmax is left for a key that should get none. Adding a number to all
+scores of a query changes nothing, so the tables of `shoal.circuits.conditions` are shifted to where they need fewest
+dimensions: a head that looks for the first place has one.
 """
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -23,6 +24,7 @@ from shoal.circuits.writing import not_self, same
 from shoal.errors import wrong
 
 GAP = 100.0
+LEAST_GAP = 30.0  # after the division by √d: heads of many dimensions have larger weights
 
 
 def compile_rule(rule: AnyRule, vocabulary: Sequence[str], max_len: int, *, qk_dim: int | None = None) -> Head:
@@ -53,7 +55,7 @@ def compile_rule(rule: AnyRule, vocabulary: Sequence[str], max_len: int, *, qk_d
     content, position = layout.content, layout.position
     blocks = [_factors(scores[content, content]), _factors(scores[position, position])]
     inner = max(1, sum(queries.shape[1] for queries, _ in blocks))  # a rule that selects every key needs none
-    if qk_dim is not None and qk_dim < inner:
+    if qk_dim is not None and (not isinstance(qk_dim, int) or qk_dim < inner):
         raise wrong("qk_dim", expected=f"at least {inner} for {rule}", got=qk_dim)
     head = Head(layout, inner if qk_dim is None else qk_dim, 1 if isinstance(rule, Unique) else len(names))
     with torch.no_grad():
@@ -62,6 +64,7 @@ def compile_rule(rule: AnyRule, vocabulary: Sequence[str], max_len: int, *, qk_d
             columns = slice(column, column + queries.shape[1])
             head.W_Q[rows, columns], head.W_K[rows, columns] = queries, keys
             column = columns.stop
+        head.W_Q.mul_(max(1, math.ceil(LEAST_GAP * head.W_Q.shape[1] ** 0.5 / GAP)))
         head.W_V[content] = _values(rule, layout)
     return head
 
@@ -99,8 +102,11 @@ def to_multihead(head: Head) -> nn.MultiheadAttention:
     layer = nn.MultiheadAttention(dim, 1, bias=False, batch_first=True, dtype=head.W_Q.dtype)
     pad = lambda weights: nn.functional.pad(weights, (0, dim - weights.shape[1])).T  # noqa: E731
     with torch.no_grad():
+        queries, keys = head.W_Q, head.W_K
+        if inner > dim:  # the same products in fewer dimensions
+            queries, keys = queries @ keys.T, torch.eye(dim).to(keys)
         stretch = (dim / inner) ** 0.5  # torch divides by the root of its own dimension
-        layer.in_proj_weight.copy_(torch.cat([stretch * pad(head.W_Q), pad(head.W_K), pad(head.W_V)]))
+        layer.in_proj_weight.copy_(torch.cat([stretch * pad(queries), pad(keys), pad(head.W_V)]))
         layer.out_proj.weight.copy_(torch.eye(dim))
     return layer.to(head.W_Q.device).train(head.training)
 
@@ -111,6 +117,8 @@ def _scores(conditions: Conditions, layout: Layout) -> Tensor:
     scores = torch.zeros(len(layout.names), len(layout.names))
     step = 2 * GAP if layout.null else GAP
     null, shift = conditions.threshold * step - (GAP if layout.null else 0.0), 0.0
+    if conditions.either:
+        null -= step  # one of the two is enough
     tokens = slice(content.stop - len(layout.vocabulary), content.stop)
     if conditions.content is not None:
         matched, off = _cheapest(step * conditions.content)

@@ -30,12 +30,14 @@ class Conditions:
             may be. Keys are selected at the highest level that is present.
         threshold: level that a place must exceed to be selected: that of the null key.
         empty: whether some query selects nothing.
+        either: whether one of the two is enough; they are then never both true.
     """
 
     content: Bool[Tensor, "tokens tokens"] | None
     level: Int[Tensor, "places places"] | None
     threshold: int
     empty: bool
+    either: bool = False
 
 
 def conditions_of(rule: Rule, vocabulary: tuple[str, ...], max_len: int) -> Conditions:
@@ -51,6 +53,8 @@ def conditions_of(rule: Rule, vocabulary: tuple[str, ...], max_len: int) -> Cond
     by_place = (chosen & possible).any(dim=(0, 1))  # (L, L, L)
     product = by_content[:, :, None, None, None] & by_place
     if bool(((chosen != product) & possible).any()):
+        if (found := _either(chosen, possible)) is not None:
+            return found
         raise _not_one_head(rule, (product & ~chosen & possible).nonzero()[0].tolist(), vocabulary)
     if not bool(((chosen != by_place) & possible).any()):
         by_content = torch.ones_like(by_content)  # places say it all
@@ -89,6 +93,33 @@ def _on_all_pairs(rule: Rule, vocabulary: tuple[str, ...], max_len: int) -> tupl
     possible = (grid.query < grid.length) & (grid.key < grid.length)
     possible = possible & ((grid.query != grid.key) | (grid.query_token == grid.key_token))
     return rule.on_grid(grid).broadcast_to(possible.shape), possible
+
+
+def _either(chosen: Tensor, possible: Tensor) -> Conditions | None:
+    """Tables of a rule that selects by content or by place, where no key can be both; else None.
+
+    A key at the query's own place holds the query's token: `~same() | ~not_self()` is such a rule.
+    """
+    by_content = (chosen | ~possible).all(4).all(3).all(2) & possible.any(4).any(3).any(2)  # (V, V)
+    by_place = (chosen | ~possible).all(1).all(0)  # (L, L, L)
+    content = by_content[:, :, None, None, None]
+    exact = not bool(((chosen != (content | by_place)) & possible).any())
+    if not exact or bool((content & by_place & possible).any()):
+        return None
+    exists = possible.any(1).any(0)
+    level = _place_or_none(by_place & exists, exists)
+    if level is None:
+        return None
+    empty = bool((possible.any(3) & ~(chosen & possible).any(3)).any()) or not _always_some(
+        by_content, by_place & exists, exists
+    )
+    return Conditions(by_content, level.long(), 0, empty, either=True)
+
+
+def _always_some(content: Tensor, place: Tensor, exists: Tensor) -> bool:
+    """Whether every query selects a key, whatever the tokens are."""
+    certain = place.any(1) | ~exists.diagonal(dim1=0, dim2=1).T  # (query, length)
+    return bool(certain.all()) or bool(content.all())
 
 
 def _can_be_empty(content: Tensor, place: Tensor, exists: Tensor) -> bool:

@@ -81,6 +81,7 @@ class Head(nn.Module):
         Raises:
             InputError: if the sequence is empty or too long, or holds an unknown token.
         """
+        self.check_weights()
         with torch.no_grad():
             return self.trace_batch(self.layout.indices(sequence).to(self.W_Q.device))
 
@@ -132,12 +133,16 @@ class Head(nn.Module):
         )
 
     def check_weights(self) -> None:
-        """Refuse weights that are no numbers.
+        """Refuse weights of another shape, or that are no numbers.
 
         Raises:
-            InputError: if a weight is NaN or infinite.
+            InputError: if shapes do not fit each other and the layout, or a weight is NaN or infinite.
         """
+        dim, inner = len(self.layout.names), self.W_Q.shape[-1]
+        shapes = {"W_Q": (dim, inner), "W_K": (dim, inner), "W_V": (dim, self.W_V.shape[-1])}
         for name, weights in self.named_parameters():
+            if tuple(weights.shape) != shapes[name]:
+                raise wrong(name, expected=list(shapes[name]), got=list(weights.shape))
             if not bool(torch.isfinite(weights).all()):
                 raise wrong(name, expected="finite numbers", got="NaN or infinity")
 

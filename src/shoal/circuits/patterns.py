@@ -4,6 +4,7 @@ These work on attention of any model: [maps, n, keys], every row summing to 1 ov
 `recorded_attention` makes it of recorded queries and keys.
 """
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -103,7 +104,8 @@ def _explained(maps: Tensor, kind: Tensor) -> float:
     means = torch.zeros(len(sizes), dtype=maps.dtype, device=maps.device).index_add_(0, kind, flat.mean(0)) / sizes
     total = (flat - flat.mean()).square().mean()
     between = (means[kind] - flat.mean()).square().mean()
-    return float(between / total) if float(total) > 0 else 0.0
+    rounding = 1e-12 * float(flat.square().mean())
+    return float(between / total) if float(total) > rounding else 0.0
 
 
 def total_variation(one: Float[Tensor, "*rows keys"], other: Float[Tensor, "*rows keys"]) -> Float[Tensor, "*rows"]:
@@ -118,7 +120,7 @@ def jensen_shannon(one: Float[Tensor, "*rows keys"], other: Float[Tensor, "*rows
     """
     middle = (one + other) / 2
     parts = [torch.special.xlogy(x, x) - torch.special.xlogy(x, middle) for x in (one, other)]
-    return (0.5 * (parts[0] + parts[1]).sum(-1) / torch.log(torch.tensor(2.0))).clamp_min(0.0)
+    return (0.5 * (parts[0] + parts[1]).sum(-1) / math.log(2)).clamp_min(0.0)
 
 
 def redundancy(attention: Float[Tensor, "heads batch n n"]) -> Float[Tensor, "heads heads"]:

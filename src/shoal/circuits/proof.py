@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from shoal.circuits.head import Head
-from shoal.circuits.rules import AnyRule
+from shoal.circuits.rules import AnyRule, Rule, Unique
 from shoal.circuits.sequences import MOST, Sequences
 from shoal.circuits.targets import wanted_attention, wanted_output
 from shoal.errors import wrong
@@ -103,6 +103,10 @@ def verify(head: Head, rule: AnyRule, max_len: int | None = None, *, most: int =
         (True, 120, True)
     """
     head.check_weights()
+    if not isinstance(rule, Rule | Unique):
+        raise wrong("rule", expected="a rule, as same() & not_self()", got=repr(rule), fix="parse_rule reads a text")
+    if not isinstance(most, int) or most < 1:
+        raise wrong("most", expected="a whole number >= 1", got=most)
     longest = head.layout.max_len if max_len is None else max_len
     if not 1 <= longest <= head.layout.max_len:
         raise wrong("max_len", expected=f"1 to the head's {head.layout.max_len}", got=longest)

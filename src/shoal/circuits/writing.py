@@ -131,7 +131,7 @@ def parse_rule(text: str) -> AnyRule:
     """
     try:
         return _built(ast.parse(text.strip(), mode="eval").body, text)
-    except SyntaxError:
+    except (SyntaxError, RecursionError, MemoryError):
         raise _unreadable(text) from None
 
 
@@ -143,9 +143,10 @@ def _built(node: ast.expr, text: str) -> AnyRule:
         return signs[type(node.op)](*sides)
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Invert):
         return Not(as_rule(_built(node.operand, text), "~"))
+    named = isinstance(node, ast.Call) and bool(node.keywords)
     name, arguments = (node.func, node.args) if isinstance(node, ast.Call) else (node, [])
     values = [argument.value for argument in arguments if isinstance(argument, ast.Constant)]
-    if isinstance(name, ast.Name) and name.id in _WRITTEN and len(values) == len(arguments):
+    if isinstance(name, ast.Name) and name.id in _WRITTEN and len(values) == len(arguments) and not named:
         try:
             return _WRITTEN[name.id](*values)
         except TypeError:
