@@ -1,5 +1,7 @@
 """The language of rules: its notation, its plain-Python reference, and the tensors that stand in for it."""
 
+from collections.abc import Callable
+
 import pytest
 import torch
 from hypothesis import given
@@ -187,3 +189,9 @@ def test_padding_is_no_token() -> None:
     tokens = torch.tensor([[0, 1, PADDING, PADDING]])
     assert selection(last(), tokens, ("A", "B"))[0].tolist() == [[False, True, False, False]] * 2 + [[False] * 4] * 2
     assert not selection(token("A") | ~token("A"), tokens, ("A", "B"))[0, :, 2:].any()
+
+
+@pytest.mark.parametrize("wrongly", [lambda: unique() & same(), lambda: unique() | same(), lambda: ~unique()])
+def test_a_rule_for_the_output_stands_alone(wrongly: Callable[[], object]) -> None:
+    with pytest.raises(InputError, match="unique\\(\\): expected to stand alone"):
+        wrongly()

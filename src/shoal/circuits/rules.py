@@ -15,7 +15,7 @@ them. Where nothing is selected, the output is zero.
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 from torch import Tensor
 from typing_extensions import override
@@ -273,6 +273,11 @@ class Not(Rule):
 @dataclass(frozen=True)
 class Unique:
     """See `unique`."""
+
+    def _alone(self, *_: object) -> NoReturn:
+        raise wrong("unique()", expected="to stand alone: it is a rule for the output", got="&, | or ~ beside it")
+
+    __and__ = __or__ = __invert__ = _alone
 
     def __str__(self) -> str:
         return "unique()"
