@@ -2,6 +2,7 @@
 
     make bench                                   # installs the peers into .venv, then runs this
     python -m benchmarks.attention [speed|quality|tables] [--lengths 1024 4096]
+    python -m benchmarks.attention cuda          # needs an NVIDIA GPU
 
 First it proves that fast and reference agree; only then it times. Writes benchmarks/records/attention-PART.json and the
 tables of docs/attention.md. Machines are shared: read the ratios, which come from one run.
@@ -16,7 +17,7 @@ from typing import Any
 
 import torch
 
-from benchmarks import attention_quality, attention_speed
+from benchmarks import attention_cuda, attention_quality, attention_speed
 from benchmarks.attention_tables import write_tables
 from shoal.engine import describe_environment
 from shoal.files import write_json
@@ -54,9 +55,16 @@ def quality() -> dict[str, Any]:
     }
 
 
-def environment() -> dict[str, Any]:
+def cuda() -> dict[str, Any]:
+    """The record of what costs how much on a GPU."""
+    agreement = attention_cuda.agreement()
+    say(f"GPU and reference agree within {max(agreement.values()):.1e}")
+    return {"agreement": agreement, "speed": attention_cuda.speeds(say)}
+
+
+def environment(device: str) -> dict[str, Any]:
     """Machine, versions, commit, peers."""
-    found = describe_environment(seed=0, device="cpu", why="benchmark")
+    found = describe_environment(seed=0, device=device, why="benchmark")
     peers = {}
     for name in PEERS:
         try:
@@ -72,13 +80,17 @@ def environment() -> dict[str, Any]:
 def main() -> None:
     """Run the parts that were asked for."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("part", nargs="?", choices=("speed", "quality", "all", "tables"), default="all")
+    parser.add_argument("part", nargs="?", choices=("speed", "quality", "all", "cuda", "tables"), default="all")
     parser.add_argument("--lengths", nargs="+", type=int, default=list(attention_speed.TURNS))
     words = parser.parse_args()
     torch.set_num_threads(THREADS)
-    for part, make in (("speed", lambda: speed(tuple(words.lengths))), ("quality", quality)):
-        if words.part in (part, "all"):
-            write_json(RECORDS / f"attention-{part}.json", {"environment": environment(), **make()})
+    if words.part == "cuda" and not torch.cuda.is_available():
+        raise SystemExit("needs an NVIDIA GPU and a torch build for it; got neither: use `speed` on a CPU")
+    parts = {"speed": lambda: speed(tuple(words.lengths)), "quality": quality, "cuda": cuda}
+    for part, make in parts.items():
+        if words.part == part or (words.part == "all" and part != "cuda"):
+            found = environment("cuda" if part == "cuda" else "cpu")
+            write_json(RECORDS / f"attention-{part}.json", {"environment": found, **make()})
     write_tables(RECORDS)
 
 

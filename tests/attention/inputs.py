@@ -1,6 +1,7 @@
 """Small inputs and ready maps that the tests of attention share."""
 
 import copy
+import dataclasses
 from functools import cache
 
 import pytest
@@ -8,6 +9,7 @@ import torch
 from hypothesis import settings
 from torch import Tensor
 
+import shoal.attention.sizes as sizes
 from shoal.attention import FeatureMap, create_feature_map, list_feature_maps
 
 BATCH, HEADS, DIM, M = 2, 2, 4, 3
@@ -25,6 +27,12 @@ KERNEL = [
 PATHS = ["trig", "positive", "landmark", "taylor", "learned", "ready"]
 REST = [pytest.param(name, marks=pytest.mark.slow) for name in EVERY if name not in PATHS]
 COUNTS = {"trig": 64, "landmark": 8, "learned": 8}
+
+
+def set_sizes(monkeypatch: pytest.MonkeyPatch, **changes: int) -> None:
+    """Other sizes of the loops' steps."""
+    monkeypatch.setattr(sizes, "CPU", dataclasses.replace(sizes.CPU, **changes))
+
 
 fewer_examples = settings(max_examples=settings().max_examples // 2)  # every one of them is a call of the operator
 

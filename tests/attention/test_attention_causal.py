@@ -9,9 +9,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-import shoal.attention.blocks
 from shoal.attention import linear_attention, windowed_linear_attention
-from tests.attention.inputs import BATCH, EVERY, PATHS, REST, fewer_examples, fitted, mask, normal, qkv, ready
+from tests.attention.inputs import (
+    BATCH,
+    EVERY,
+    PATHS,
+    REST,
+    fewer_examples,
+    fitted,
+    mask,
+    normal,
+    qkv,
+    ready,
+    set_sizes,
+)
 
 Changed = tuple[Tensor, Tensor, Tensor]
 pytestmark = pytest.mark.filterwarnings("ignore::shoal.attention.DenominatorWarning")
@@ -26,7 +37,7 @@ def _without_gradients() -> Iterator[None]:
 @pytest.fixture
 def short_segments(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two blocks: 130 rows are a segment and its rest."""
-    monkeypatch.setattr(shoal.attention.blocks, "_MOST_WEIGHTS", 1)
+    set_sizes(monkeypatch, sums=1)
 
 
 def change(

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from shoal.attention import (
     AttentionState,
+    LinearAttention,
     choose_feature_map,
     estimate_error,
     linear_attention,
@@ -65,6 +66,57 @@ def test_decoding_and_moving_a_state(name: str) -> None:
         assert distance(out, whole[:, :, t : t + 1]) < 1e-4
     assert state is not None
     assert torch.equal(state.to("cpu").to("cuda").sums, state.sums)
+
+
+@pytest.mark.parametrize("name", ["positive", "trig", "landmark", "elu"])
+@pytest.mark.parametrize("half", [torch.float16, torch.bfloat16])
+def test_autocast_changes_nothing(name: str, half: torch.dtype) -> None:
+    phi = copy.deepcopy(ready(name)).cuda()  # type: ignore[union-attr]
+    found = []
+    for autocast in (False, True):
+        q, k, v = inputs(name, "cuda")
+        with torch.autocast("cuda", half, enabled=autocast):
+            out = linear_attention(q, k, v, feature_map=phi, is_causal=True)
+        found.append([out, *torch.autograd.grad(out.square().sum(), (q, k, v))])
+    assert all(torch.equal(plain, cast) for plain, cast in zip(*found, strict=True))
+
+
+@pytest.mark.parametrize("half", [torch.float16, torch.bfloat16])
+def test_half_precision_is_rounded_once(half: torch.dtype) -> None:
+    q, k, v = (x.to("cuda", half) for x in qkv(200))
+    phi = copy.deepcopy(fitted("positive")).cuda()
+    out = linear_attention(q, k, v, feature_map=phi, is_causal=True)
+    expected = linear_attention(q.float(), k.float(), v.float(), feature_map=phi, is_causal=True)
+    assert out.dtype == half
+    assert distance(out.float(), expected) < torch.finfo(half).eps
+
+
+def test_a_later_token_moves_no_earlier_output_by_a_bit() -> None:
+    q, k, v = (x.detach() for x in inputs("positive", "cuda", 400))
+    phi = copy.deepcopy(fitted("positive")).cuda()
+    changed = [x.clone() for x in (q, k, v)]
+    for x in changed:
+        x[:, :, 250:] *= -30
+    before, after = (linear_attention(*x, feature_map=phi, is_causal=True) for x in ((q, k, v), changed))
+    assert torch.equal(before[:, :, :250], after[:, :, :250])
+    assert not torch.equal(before, after)
+
+
+def test_an_input_elsewhere_is_named() -> None:
+    q, k, v = (x.detach() for x in inputs("positive", "cuda"))
+    with pytest.raises(ValueError, match="device"):
+        linear_attention(q, k.cpu(), v, feature_map=copy.deepcopy(fitted("positive")).cuda())
+
+
+def test_a_layer_learns_as_on_the_cpu() -> None:
+    exact = nn.MultiheadAttention(16, 2, batch_first=True)
+    x, found = torch.randn(2, 50, 16), []
+    for device in DEVICES:
+        layer = LinearAttention.from_multihead(copy.deepcopy(exact), feature_map="positive", num_features=32).to(device)
+        out, _ = layer(*3 * [x.to(device)])
+        out.square().sum().backward()
+        found.append([out, *(p.grad for p in layer.parameters() if p.grad is not None)])
+    assert all(distance(gpu.cpu(), cpu) < 1e-3 for cpu, gpu in zip(*found, strict=True))
 
 
 def test_a_map_is_chosen_where_the_inputs_are() -> None:

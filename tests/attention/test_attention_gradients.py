@@ -34,6 +34,7 @@ from tests.attention.inputs import (
     normal,
     qkv,
     ready,
+    set_sizes,
 )
 
 
@@ -153,8 +154,7 @@ def test_blocks_segments_and_slices_change_no_gradient(
     name: str, is_causal: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(shoal.attention.blocks, "BLOCK", 4)
-    monkeypatch.setattr(shoal.attention.blocks, "_MOST_BLOCKS", 3)
-    monkeypatch.setattr(shoal.attention.full, "BLOCK", 5)
+    set_sizes(monkeypatch, blocks=3, rows=5)
     for rows in (1, 60):  # heads alone, rows of the batch alone
         monkeypatch.setattr(shoal.attention.slices, "_ROWS", rows)
         compare(name, 26, is_causal, 1e-9, key_mask=mask(26, blind=False), groups=2)

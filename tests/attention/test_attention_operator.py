@@ -37,6 +37,7 @@ from tests.attention.inputs import (
     normal,
     qkv,
     ready,
+    set_sizes,
 )
 
 TOPS = [1e6, *(pytest.param(top, marks=pytest.mark.slow) for top in (1e4, 1e8))]  # largest logits
@@ -53,9 +54,8 @@ def _without_gradients() -> Iterator[None]:
 def tiny_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Blocks, segments and slices so short that a hundred rows cross many borders."""
     monkeypatch.setattr(shoal.attention.blocks, "BLOCK", 4)
-    monkeypatch.setattr(shoal.attention.blocks, "_MOST_BLOCKS", 3)
+    set_sizes(monkeypatch, blocks=3, rows=5)
     monkeypatch.setattr(shoal.attention.slices, "_ROWS", 64)
-    monkeypatch.setattr(shoal.attention.full, "BLOCK", 5)
 
 
 @pytest.mark.parametrize("name", EVERY)
@@ -141,17 +141,20 @@ def test_blocks_segments_and_slices_change_nothing(name: str, is_causal: bool) -
         ("blocks", "BLOCK", 1),
         ("blocks", "BLOCK", 7),
         ("blocks", "BLOCK", 1000),
-        ("blocks", "_MOST_BLOCKS", 2),
-        ("blocks", "_MOST_WEIGHTS", 1),
-        ("blocks", "_MOST_WEIGHTS", 10**9),
+        ("sizes", "blocks", 2),
+        ("sizes", "sums", 1),
+        ("sizes", "sums", 10**9),
         ("slices", "_ROWS", 1),  # heads alone
         ("slices", "_ROWS", 400),  # rows of the batch
-        ("full", "BLOCK", 1),
-        ("full", "BLOCK", 10**6),
+        ("sizes", "rows", 1),
+        ("sizes", "rows", 10**6),
     ],
 )
 def test_any_block_size_gives_the_same(module: str, name: str, value: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(f"shoal.attention.{module}.{name}", value)
+    if module == "sizes":
+        set_sizes(monkeypatch, **{name: value})
+    else:
+        monkeypatch.setattr(f"shoal.attention.{module}.{name}", value)
     for kind in ("positive", "landmark", "learned"):
         phi = ready(kind)
         q, k, v = qkv(140, name=kind)

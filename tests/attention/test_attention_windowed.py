@@ -19,7 +19,7 @@ from shoal.attention import (
     windowed_linear_attention,
 )
 from shoal.errors import InputError
-from tests.attention.inputs import BATCH, DIM, KERNEL, distance, fewer_examples, fitted, mask, qkv
+from tests.attention.inputs import BATCH, DIM, KERNEL, distance, fewer_examples, fitted, mask, qkv, set_sizes
 
 MAPS = [*KERNEL, "learned"]
 
@@ -106,7 +106,7 @@ def test_a_window_that_holds_everything_is_softmax(is_causal: bool) -> None:
 @pytest.mark.parametrize("block", [1, 7, 1000])
 @pytest.mark.parametrize("is_causal", [False, True])
 def test_blocks_change_nothing(block: int, is_causal: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shoal.attention.local, "BLOCK", block)
+    set_sizes(monkeypatch, queries=block)
     monkeypatch.setattr(shoal.attention.blocks, "BLOCK", block)
     phi, (q, k, v) = fitted("positive"), qkv(50)
     found = windowed_linear_attention(q, k, v, feature_map=phi, window=9, is_causal=is_causal)

@@ -286,7 +286,7 @@ def test_a_gpu_says_what_the_cpu_says(text: str) -> None:
     expected = head(inputs)
     found = head.to("cuda")(inputs.to("cuda")).cpu()
     real = inputs != PADDING
-    assert float((found - expected)[real].abs().max()) < 1e-5
+    assert float((found - expected)[real].detach().abs().max()) < 1e-5
 
 
 def test_a_head_survives_a_state_dict_and_a_copy() -> None:

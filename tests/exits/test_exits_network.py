@@ -207,9 +207,11 @@ def test_cuda_agrees_with_the_cpu() -> None:
     x = 3 * torch.randn(64, 3, side, side)
     policy = Confidence([float(Confidence.score(logits).median()) for logits in net(x)[:-1]])
     on_cpu = net.predict(x, policy)
-    on_gpu = copy.deepcopy(net).cuda().predict(x.cuda(), policy)
-    assert (on_cpu.exit_index == on_gpu.exit_index.cpu()).double().mean() > 0.95
-    assert torch.allclose(on_cpu.logits, on_gpu.logits.cpu(), atol=1e-2)
+    with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):  # torch rounds convolutions to 10 bits otherwise
+        on_gpu = copy.deepcopy(net).cuda().predict(x.cuda(), policy)
+    same = on_cpu.exit_index == on_gpu.exit_index.cpu()  # a score can lie at its threshold
+    assert same.double().mean() > 0.95
+    assert torch.allclose(on_cpu.logits[same], on_gpu.logits.cpu()[same], atol=1e-3)
 
 
 def test_every_part_keeps_its_own_mode() -> None:

@@ -6,9 +6,9 @@ Rows of a block see the keys before it through sums, and those of the block itse
 import torch
 from torch import Tensor
 
-BLOCK = 64  # rows whose weights are multiplied with each other: larger is more arithmetic, smaller more steps
-_MOST_BLOCKS = 32  # of a segment
-_MOST_WEIGHTS = 4096  # pairs · blocks · features: the sums of a segment should stay in the cache
+from shoal.attention.sizes import Sizes
+
+BLOCK = 64  # rows whose weights are multiplied with each other: larger is more arithmetic, smaller more sums
 
 
 class Workspace:
@@ -31,11 +31,20 @@ class Workspace:
         return found if found is not None and found.shape == shape else None
 
 
-def segment_length(left: int, pairs: int, num_features: int) -> int:
+def most_blocks(pairs: int, num_features: int, sizes: Sizes) -> int:
+    """Blocks of a segment, at most."""
+    return max(2, min(sizes.blocks, sizes.sums // max(1, pairs * num_features)))
+
+
+def segment_length(left: int, blocks: int) -> int:
     """Rows of the next segment: whole blocks while there are any, then the rest."""
-    blocks = max(2, min(_MOST_BLOCKS, _MOST_WEIGHTS // max(1, pairs * num_features)))
-    whole = min(left // BLOCK, blocks) * BLOCK
-    return whole or left
+    return min(left // BLOCK, blocks) * BLOCK or left
+
+
+def whole_and_rest(start: int, stop: int) -> list[tuple[int, int]]:
+    """Rows cut into whole blocks and a rest, each where there is one: the rest is one block, and should be short."""
+    border = stop - (stop - start) % BLOCK
+    return [(low, high) for low, high in ((start, border), (border, stop)) if low < high]
 
 
 def attend(

@@ -1,7 +1,7 @@
 """The causal form: a loop over segments with running sums, and a backward pass that recomputes instead of storing.
 
-A segment of up to 512 rows is cut into blocks of 64. For the rows of a block, all keys before it enter through the sums
-S = Σ w_k [v, 1]ᵀ, those of the block itself through the masked product of weights:
+A segment is cut into blocks of 64 rows, on a CPU up to 32 of them. For the rows of a block, all keys before it enter
+through the sums S = Σ w_k [v, 1]ᵀ, those of the block itself through the masked product of weights:
 
     [num, den] = w_q S + tril(w_q w_kᵀ) [v, 1]
 
@@ -23,10 +23,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from shoal.attention.blocks import Workspace, attend, attended, segment_length
+from shoal.attention.blocks import Workspace, attend, attended, most_blocks, segment_length, whole_and_rest
 from shoal.attention.features import Features, scaled, scaled_
 from shoal.attention.gradients import Own
 from shoal.attention.problem import Problem, pull_back
+from shoal.attention.sizes import sizes_for
 from shoal.attention.weights import (
     ROOM,
     Sums,
@@ -56,9 +57,10 @@ def causal_forward(problem: Problem, sums: Sums, out: Tensor, log_den: Tensor) -
     groups, length = problem.q.shape[2:4]
     segments: list[Segment] = []
     room = Workspace(sums.sums)
-    start = 0
+    most = most_blocks(problem.pairs, sums.sums.shape[1], sizes_for(out.device))
+    start, blocks = 0, most
     while start < length:
-        stop = start + segment_length(length - start, problem.pairs, sums.sums.shape[1])
+        stop = start + segment_length(length - start, blocks)
         values = problem.values(start, stop, room)  # (P, n, M + 1)
         mask = problem.key_mask(start, stop)
         keys = problem.key_features(problem.key_rows(start, stop))
@@ -71,11 +73,13 @@ def causal_forward(problem: Problem, sums: Sums, out: Tensor, log_den: Tensor) -
         row_shift = None if row_shift is None else row_shift.unflatten(1, (groups, -1))[:, :, kept]
         total = total if jump is None else total[:, :, kept]
         write_rows(problem, total, row_shift, out[:, :, start:stop], log_den[:, :, start:stop])
-        segments.append(Segment(start, stop, sums.reference))
+        segments += [Segment(low, high, sums.reference) for low, high in whole_and_rest(start, stop)]
         if jump is None:
             sums.sums = after
+            blocks = min(2 * blocks, most)
         else:
             sums.add(weights[:, kept], values[:, kept])
+            blocks = max(1, blocks // 2)  # where one key jumps, others do: throw away less
         start = stop
     clean(out, log_den)
     return segments

@@ -13,6 +13,7 @@ from shoal.attention.causal import Segment, clean, write_rows
 from shoal.attention.features import scaled
 from shoal.attention.gradients import Own
 from shoal.attention.problem import Problem, pull_back
+from shoal.attention.sizes import sizes_for
 from shoal.attention.weights import (
     Sums,
     exponent_of_keys,
@@ -23,14 +24,13 @@ from shoal.attention.weights import (
     weigh_queries,
 )
 
-BLOCK = 128  # rows at a time: their features should stay in the cache
-
 
 def absorb(problem: Problem, sums: Sums, start: int = 0, stop: int | None = None) -> None:
     """Take keys start … stop into the sums; the reference follows the largest feature of each block."""
     stop = problem.k.shape[2] if stop is None else stop
-    for low in range(start, stop, BLOCK):
-        high = min(low + BLOCK, stop)
+    step = sizes_for(sums.sums.device).rows
+    for low in range(start, stop, step):
+        high = min(low + step, stop)
         keys = problem.key_features(problem.key_rows(low, high))
         weights = weigh_block(keys, sums, problem.key_mask(low, high))
         sums.add(weights, problem.values(low, high))
@@ -40,8 +40,9 @@ def full_forward(problem: Problem, sums: Sums, out: Tensor, log_den: Tensor) -> 
     """Write outputs (P, G, Nq, M) and log denominators (P, G, Nq, 1), as `causal_forward`; there are no segments."""
     absorb(problem, sums)
     groups, length = problem.q.shape[2:4]
-    for low in range(0, length, BLOCK):
-        high = min(low + BLOCK, length)
+    step = sizes_for(out.device).rows
+    for low in range(0, length, step):
+        high = min(low + step, length)
         queries = problem.query_features(problem.query_rows(low, high))
         row_weights, shift = weigh_queries(queries, sums.reference)  # (P, G·n, R)
         total = torch.bmm(row_weights, sums.sums).unflatten(1, (groups, -1))
@@ -54,9 +55,10 @@ def full_forward(problem: Problem, sums: Sums, out: Tensor, log_den: Tensor) -> 
 def full_backward(problem: Problem, sums: Sums, log_den: Tensor, by_row: Tensor, own: Own) -> None:
     """Write gradients as `causal_backward`; `sums` are those of the forward pass, with all keys taken in."""
     groups, length = problem.q.shape[2:4]
+    step = sizes_for(log_den.device).rows
     gathered = torch.zeros_like(sums.sums)  # (P, R, M + 1)
-    for low in range(0, length, BLOCK):
-        high = min(low + BLOCK, length)
+    for low in range(0, length, step):
+        high = min(low + step, length)
         queries, back = pull_back(problem.query_features, problem.query_rows(low, high), own.parameters)
         exponent = exponent_of_rows(queries, sums.reference, problem.per_query(log_den, low, high))
         row_weights = scaled(queries.value, exponent)
@@ -66,8 +68,8 @@ def full_backward(problem: Problem, sums: Sums, log_den: Tensor, by_row: Tensor,
         own.accumulate(by_parameters)
         gathered.baddbmm_(row_weights.mT, errors)
     n_keys = problem.k.shape[2]
-    for low in range(0, n_keys, BLOCK):
-        high = min(low + BLOCK, n_keys)
+    for low in range(0, n_keys, step):
+        high = min(low + step, n_keys)
         keys, back = pull_back(problem.key_features, problem.key_rows(low, high), own.parameters)
         mask = problem.key_mask(low, high)
         exponent = exponent_of_keys(keys, sums.reference, mask)

@@ -11,8 +11,7 @@ from torch import Tensor
 
 from shoal.attention.eager import once
 from shoal.attention.problem import Problem
-
-BLOCK = 128  # queries at a time
+from shoal.attention.sizes import sizes_for
 
 
 class LocalSoftmax(torch.autograd.Function):
@@ -30,7 +29,7 @@ class LocalSoftmax(torch.autograd.Function):
         groups, length = q.shape[2:4]
         out = q.new_empty(problem.pairs, groups, length, v.shape[-1], dtype=problem.dtype)
         log_den = out.new_empty(problem.pairs, groups, length, 1)
-        for rows, keys in spans(length, window, is_causal):
+        for rows, keys in spans(length, window, is_causal, sizes_for(q.device).queries):
             logits = window_logits(problem, rows, keys, is_causal, window)  # (P, G, n, keys)
             found = logits.logsumexp(-1, keepdim=True)
             weights = (logits - found.masked_fill(found == -torch.inf, 0.0)).exp()
@@ -52,7 +51,7 @@ class LocalSoftmax(torch.autograd.Function):
         delta = (by_log_den - (by_out * out).sum(-1, keepdim=True)).masked_fill(none, 0.0)
         by_q = out.new_zeros(problem.pairs, *q.shape[2:])
         by_k, by_v = (out.new_zeros(problem.pairs, *x.shape[2:]) for x in (k, v))
-        for rows, keys in spans(q.shape[3], ctx.window, ctx.is_causal):
+        for rows, keys in spans(q.shape[3], ctx.window, ctx.is_causal, sizes_for(q.device).queries):
             logits = window_logits(problem, rows, keys, ctx.is_causal, ctx.window)
             found = log_den[:, :, rows]
             weights = (logits - found.masked_fill(found == -torch.inf, 0.0)).exp()  # (P, G, n, keys)
@@ -65,11 +64,11 @@ class LocalSoftmax(torch.autograd.Function):
         return (*(g.reshape(x.shape).to(x.dtype) for g, x in shaped), None, None, None)
 
 
-def spans(length: int, window: int, is_causal: bool) -> list[tuple[slice, slice]]:
-    """Blocks of queries, and the keys that any of them sees."""
+def spans(length: int, window: int, is_causal: bool, step: int) -> list[tuple[slice, slice]]:
+    """Blocks of `step` queries, and the keys that any of them sees."""
     found = []
-    for start in range(0, length, BLOCK):
-        stop = min(start + BLOCK, length)
+    for start in range(0, length, step):
+        stop = min(start + step, length)
         last = stop if is_causal else min(stop + window - 1, length)
         found.append((slice(start, stop), slice(max(0, start - window + 1), last)))
     return found

@@ -8,10 +8,10 @@ from shoal.attention.parts import Part, merge_parts
 from shoal.attention.preparing import starting_sums
 from shoal.attention.problem import Problem
 from shoal.attention.sampling import Sample
+from shoal.attention.sizes import sizes_for
 from shoal.attention.values import SLACK, longest_seen, values_seen
 from shoal.attention.weights import Sums, weigh_block, weigh_queries
 
-BLOCK = 128  # keys at a time: their features should stay in the cache
 _MOST = 2**23  # logits at a time
 _ROWS_AT_ONCE = 16
 
@@ -100,8 +100,9 @@ def linear_rows(rows: Problem, last: Tensor) -> Part:
     total = sums.sums.new_zeros(rows.pairs, groups, len(last), rows.v.shape[-1])
     log_den = sums.sums.new_full((rows.pairs, groups, len(last), 1), -torch.inf)
     end = int(last.max()) + 1 if len(last) else 0
-    for low in range(0, end, BLOCK):
-        high = min(low + BLOCK, rows.k.shape[2])
+    step = sizes_for(last.device).rows
+    for low in range(0, end, step):
+        high = min(low + step, rows.k.shape[2])
         here = ((last >= low) & (last < high)).nonzero()[:, 0]
         weights, values = _take_in(rows, sums, low, high)
         if len(here):

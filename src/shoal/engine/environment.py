@@ -42,6 +42,16 @@ def describe_environment(*, seed: int, device: str, why: str) -> dict[str, Any]:
         "seed": seed,
         "device": device,
         "device_why": why,
+        **({"gpu": _gpu()} if device.startswith("cuda") else {}),
+    }
+
+
+def _gpu() -> dict[str, Any]:
+    """Which GPU, and whether its float32 is rounded to TF32's 10 bits: torch does so in convolutions unless told."""
+    return {
+        "name": torch.cuda.get_device_name(),
+        "tf32_convolutions": torch.backends.cudnn.allow_tf32,
+        "tf32_products": torch.backends.cuda.matmul.allow_tf32,
     }
 
 
