@@ -15,7 +15,7 @@ from torch import Tensor
 from benchmarks.attention_speed import DIM, Case, in_turns, inputs, ready
 from shoal.attention import create_feature_map, linear_attention, linear_attention_reference
 
-TURNS = {4096: 21, 16384: 11, 65536: 5, 262144: 3}
+TURNS = {4096: 21, 16384: 11, 65536: 5}
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 Attend = Callable[[Tensor, Tensor, Tensor], Tensor]
 

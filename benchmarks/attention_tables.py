@@ -12,7 +12,7 @@ DOCS = Path(__file__).parents[1] / "docs" / "attention.md"
 def write_tables(records: Path) -> None:
     """Rewrite the blocks `<!-- table: NAME -->` … `<!-- end -->` whose record exists."""
     text = DOCS.read_text()
-    for part, tables in (("speed", SPEED), ("quality", QUALITY)):
+    for part, tables in (("speed", SPEED), ("quality", QUALITY), ("cuda", CUDA)):
         path = records / f"attention-{part}.json"
         if not path.exists():
             continue
@@ -133,6 +133,25 @@ def strangers_table(record: dict[str, Any]) -> str:
     return markdown(["map", "inputs", "form", "worst head ÷ mean(V)", "with the guard"], rows)
 
 
+def gpu_table(record: dict[str, Any]) -> str:
+    """Milliseconds, ratios and memory on a GPU; then where it was."""
+    rows = [
+        [
+            f"{row['n']:,}",
+            row["dtype"],
+            row["what"],
+            row["case"],
+            with_quartiles(row["ms"], 2),
+            f"{row['times_faster_than_sdpa']:.2f}",
+            f"{row['mb_beyond']:,.0f}",
+        ]
+        for row in record["speed"]
+    ]
+    columns = ["N", "inputs", "pass", "case", "ms, median [quartiles]", "times as fast as SDPA", "MB beyond"]
+    e = record["environment"]
+    return markdown(columns, rows) + f"\n{e['gpu']['name']}, torch {e['versions']['torch']}.\n"
+
+
 SPEED = {
     "machine": machine,
     "speed": speed_table,
@@ -146,3 +165,4 @@ QUALITY = {
     "trained-like-065": lambda record: trained_like_table(record, 0.65),
     "strangers": strangers_table,
 }
+CUDA = {"gpu": gpu_table}
