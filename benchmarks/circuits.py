@@ -7,6 +7,7 @@ initialisation, nothing is started again.
 """
 
 import argparse
+import itertools
 import statistics
 import subprocess
 import time
@@ -17,6 +18,10 @@ import torch
 
 from benchmarks.circuits_tables import write_tables
 from shoal.circuits import Head, Training, compare, compile_rule, decompile, learn, parse_rule, verify
+from shoal.circuits.layout import PADDING
+from shoal.circuits.learning import optimise
+from shoal.circuits.sequences import padded
+from shoal.circuits.targets import wanted_output
 from shoal.engine import describe_environment
 from shoal.files import write_json
 from shoal.studies.circuits_learned import alike
@@ -123,13 +128,19 @@ def naming(count: int) -> dict[str, Any]:
 
 
 def strangers(count: int) -> dict[str, Any]:
-    """What `decompile` says of heads that follow no rule: half-trained ones, and means of two heads' weights."""
-    half, mixed = _half_trained(count // 2), _mixed(count - count // 2)
+    """What `decompile` says of heads that fail their rules: half-trained ones, and two kinds of mixed ones."""
+    half, quarter = count // 2, count // 4
+    kinds = {"half_trained": _half_trained(half), "means": _means(quarter), "of_two": _of_two(count - half - quarter)}
     found: dict[str, Any] = {}
-    for name, heads in (("half_trained", half), ("mixed", mixed)):
-        names = [str(rule) for head in heads if (rule := decompile(head)) is not None]
-        found[name] = {"heads": len(heads), "none": len(heads) - len(names), "named": sorted(names)}
-        say(f"{name}: none for {len(heads) - len(names)} of {len(heads)} {names or ''}")
+    for name, heads in kinds.items():
+        named = [(head, rule) for head in heads if (rule := decompile(head)) is not None]
+        found[name] = {
+            "heads": len(heads),
+            "none": len(heads) - len(named),
+            "named": sorted(str(rule) for _, rule in named),
+            "following_what_was_named": sum(verify(head, rule).holds for head, rule in named),
+        }
+        say(f"{name}: none for {found[name]['none']} of {len(heads)} {found[name]['named'] or ''}")
     none, total = (sum(part[name] for part in found.values()) for name in ("none", "heads"))
     return {**found, "none_rate": none / max(1, total)}
 
@@ -144,25 +155,57 @@ def _half_trained(count: int) -> list[Head]:
             options = {"seeds": 4, "training": Training(steps=HALF_TRAINED), "first_seed": first_seed}
             found += [h for h in learn(rule, VOCABULARY, SHORT, **options) if not verify(h, rule).holds]
         first_seed += 4
-    every = max(1, len(found) // max(1, count))
-    return found[::every][:count]
+    return _spread_out(found, count)
 
 
-def _mixed(count: int) -> list[Head]:
-    """Means of the weights of two heads of one shape that follow different rules."""
+def _means(count: int) -> list[Head]:
+    """Means of the weights of two learned heads of one shape, which follow neither of the two rules."""
     each = 8
-    groups: dict[tuple[Any, ...], list[list[Head]]] = {}
-    for text in NAMED:
-        heads = learn(parse_rule(text), VOCABULARY, SHORT, seeds=each)
-        shape = (heads[0].layout, *(tuple(weights.shape) for weights in heads[0].parameters()))
-        groups.setdefault(shape, []).append(heads)
+    learned = {text: learn(parse_rule(text), VOCABULARY, SHORT, seeds=each) for text in NAMED}
     found = []
-    for rules in groups.values():
-        for at, ours in enumerate(rules):
-            for theirs in rules[:at]:
-                found += [_mean(a, b) for a, b in zip(ours, theirs, strict=True)]
-    every = max(1, len(found) // max(1, count))
-    return found[::every][:count]
+    for one, other in _pairs_of_one_shape():
+        means = [_mean(a, b) for a, b in zip(learned[one], learned[other], strict=True)]
+        found += [head for head in means if _fails(head, one, other)]
+    return _spread_out(found, count)
+
+
+def _of_two(count: int) -> list[Head]:
+    """Heads that were trained on two rules at once, on the mean of their outputs, and follow neither."""
+    found = []
+    for one, other in _pairs_of_one_shape():
+        hand = compile_rule(parse_rule(one), VOCABULARY, SHORT)
+        tokens = padded(len(VOCABULARY), SHORT, PADDING)
+        targets = sum(wanted_output(parse_rule(text), tokens, tuple(VOCABULARY)).float() for text in (one, other)) / 2
+        how, generator = Training(), torch.Generator().manual_seed(0)
+        drawn = [how.spread * torch.randn(2, *w.shape, generator=generator) for w in hand.parameters()]
+        weights = [w.requires_grad_() for w in drawn]
+        optimise(weights, hand.layout, tokens, torch.as_tensor(targets), how)
+        for own in zip(*(w.detach() for w in weights), strict=True):  # two heads
+            head = Head(hand.layout, hand.W_Q.shape[1], hand.W_V.shape[1])
+            for parameter, trained in zip(head.parameters(), own, strict=True):
+                parameter.data.copy_(trained)
+            found += [head] if _fails(head, one, other) else []
+    return _spread_out(found, count)
+
+
+def _pairs_of_one_shape() -> list[tuple[str, str]]:
+    """Rules whose compiled heads have the same weights' shapes."""
+    groups: dict[tuple[Any, ...], list[str]] = {}
+    for text in NAMED:
+        hand = compile_rule(parse_rule(text), VOCABULARY, SHORT)
+        shape = (hand.layout, *(tuple(weights.shape) for weights in hand.parameters()))
+        groups.setdefault(shape, []).append(text)
+    return [pair for texts in groups.values() for pair in itertools.combinations(texts, 2)]
+
+
+def _fails(head: Head, *rules: str) -> bool:
+    return not any(verify(head, parse_rule(text)).holds for text in rules)
+
+
+def _spread_out(heads: list[Head], count: int) -> list[Head]:
+    """So many, from everywhere in the list."""
+    every = max(1, len(heads) // max(1, count))
+    return heads[::every][:count]
 
 
 @torch.no_grad()

@@ -59,6 +59,13 @@ def separation_table(record: dict[str, Any]) -> str:
     return markdown(columns, rows) + summary
 
 
+STRANGERS = {
+    "half-trained heads": "half_trained",
+    "means of two heads": "means",
+    "trained on two rules at once": "of_two",
+}
+
+
 def naming_table(record: dict[str, Any]) -> str:
     """What decompile says."""
     found, none = record["naming"], record["strangers"]
@@ -66,7 +73,7 @@ def naming_table(record: dict[str, Any]) -> str:
         ["learned heads that hold", found["heads"], "their rule", f"{found['right']} ({found['recall']:.1%})"],
         *(
             [name, none[key]["heads"], "None", f"{none[key]['none']} ({none[key]['none'] / none[key]['heads']:.1%})"]
-            for name, key in (("half-trained heads", "half_trained"), ("means of two heads", "mixed"))
+            for name, key in STRANGERS.items()
             if none[key]["heads"]
         ),
     ]
@@ -75,6 +82,10 @@ def naming_table(record: dict[str, Any]) -> str:
         f"\n{found['trained']} heads were trained on {len(found['rules'])} rules for the first row. The compiled rule "
         f"that was named, put in the head's place, is right on {least:.1%} of the inputs or more.\n"
     )
+    strangers = [none[key] for key in STRANGERS.values()]
+    named = sum(len(part["named"]) for part in strangers)
+    follow = sum(part["following_what_was_named"] for part in strangers)
+    note += f"Of the {named} heads that got a name where None was asked for, {follow} follow it on every input.\n"
     return markdown(["heads", "how many", "asked for", "answered so"], rows) + note
 
 
