@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from shoal.report import render
+from shoal.studies.result import Picture, Result
 from tests.report.browsing import SCREENS
+from tests.report.fabricate import tiny_png
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -98,6 +101,26 @@ def test_it_prints_light_whole_and_without_scrolling(browser: "Browser", address
     assert pdf.startswith(b"%PDF")
     assert len(re.findall(rb"/Type\s*/Page\b", pdf)) >= 5
     context.close()
+
+
+def test_a_choice_closes_the_one_before(browser: "Browser", tmp_path: Path):
+    """Without a script: the page runs none."""
+    rows = [
+        {"image": tiny_png(i, 5), "caption": "Q", "group": side, "choice": choice}
+        for choice in ("A B", "B A")
+        for i, side in enumerate(("by hand", "learned"))
+    ]
+    picture = Picture(id="steps", title="Steps", kind="gallery", rows=tuple(rows))
+    path = tmp_path / "report.html"
+    path.write_text(render([Result(study="s", title="S", summary=("One.",), command="c", pictures=(picture,))]))
+    page = browser.new_page(viewport={"width": 390, "height": 800}, java_script_enabled=False)
+    page.goto(path.as_uri())
+    choices = page.locator("details.choice")
+    seen = [choices.nth(i).locator("img").first.is_visible() for i in range(2)]
+    assert (choices.count(), seen) == (2, [True, False])
+    page.locator("summary", has_text="B A").click()
+    assert [choices.nth(i).locator("img").first.is_visible() for i in range(2)] == [False, True]
+    page.close()
 
 
 def assert_figures_are_seen(page: "Page", *, narrow: bool) -> None:

@@ -183,6 +183,17 @@ def test_a_gallery_keeps_groups_and_order():
     )
 
 
+def test_a_gallery_is_shown_one_choice_at_a_time():
+    rows = [
+        {"image": tiny_png(0, 5), "group": group, "choice": choice} for choice in ("b", "a") for group in ("x", "y")
+    ]
+    choices = draw(picture("gallery", rows)).choices
+    assert [(choice, [group.name for group in groups]) for choice, groups in choices] == [
+        ("b", ["x", "y"]),
+        ("a", ["x", "y"]),
+    ]
+
+
 @pytest.mark.parametrize("image", ["", None, "no base64!", "aGVsbG8=", 'iVBORw0KGgo="><script>'])
 def test_a_gallery_refuses_what_is_not_a_png(image: str | None):
     with pytest.raises(InputError, match=r"picture p, row 0: expected an image as a PNG in base64"):

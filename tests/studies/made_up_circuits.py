@@ -77,6 +77,10 @@ def task(name: str, heads: list[LearnedHead] | None = None) -> TaskFound:
             inputs=["A0", "B1"],
             qk_hand=square,
             qk_learned=square,
+            steps=[
+                {"sequence": sequence, "hand": {"Q": [[1.0], [-2.0]]}, "learned": {"Q": [[0.0, 3.0], [1.0, 1.0]]}}
+                for sequence in ("AB", "BA")
+            ],
         ),
     )
 

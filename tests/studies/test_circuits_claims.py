@@ -135,5 +135,5 @@ def test_sentences_tables_and_pictures() -> None:
     assert len(found["looks"].rows) == 16
     assert found["separation"].rows[0][3] != "same"
     shown = pictures(m)
-    assert len({picture.id for picture in shown}) == len(shown) == 9
+    assert len({picture.id for picture in shown}) == len(shown) == 10
     assert all(picture.rows for picture in shown)

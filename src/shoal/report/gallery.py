@@ -1,6 +1,7 @@
 """A gallery: small images in a grid, by group, as the page's own markup rather than a drawing.
 
-Rows are {"image", "caption", "group"}; an image is a PNG as base64. Groups and images keep their order.
+Rows are {"image", "caption", "group"}; an image is a PNG as base64. Groups and images keep their order. Rows that also
+have a "choice" are shown one choice at a time: the reader opens another, without a script.
 """
 
 import base64
@@ -10,7 +11,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from shoal.errors import wrong
-from shoal.report.charts import distinct
 from shoal.studies.result import Picture
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -34,6 +34,7 @@ class Group:
 
     name: str
     images: tuple[Thumbnail, ...]
+    choice: str = ""
 
 
 def gallery_groups(picture: Picture) -> tuple[Group, ...]:
@@ -42,9 +43,11 @@ def gallery_groups(picture: Picture) -> tuple[Group, ...]:
     Raises:
         InputError: if an image is not a PNG in base64.
     """
-    names = distinct(str(row.get("group") or "") for row in picture.rows)
-    images = [(str(row.get("group") or ""), _thumbnail(picture.id, i, row)) for i, row in enumerate(picture.rows)]
-    return tuple(Group(name=name, images=tuple(image for group, image in images if group == name)) for name in names)
+    images: dict[tuple[str, str], list[Thumbnail]] = {}
+    for i, row in enumerate(picture.rows):
+        place = str(row.get("choice") or ""), str(row.get("group") or "")
+        images.setdefault(place, []).append(_thumbnail(picture.id, i, row))
+    return tuple(Group(name=name, images=tuple(own), choice=choice) for (choice, name), own in images.items())
 
 
 def _thumbnail(picture: str, index: int, row: dict[str, Any]) -> Thumbnail:

@@ -47,6 +47,14 @@ class Drawing:
     description: str = ""
     left_out: int = 0
 
+    @property
+    def choices(self) -> list[tuple[str, list[Group]]]:
+        """Groups of a gallery by what the reader can choose, in order; the name is empty where there is no choice."""
+        found: dict[str, list[Group]] = {}
+        for group in self.groups:
+            found.setdefault(group.choice, []).append(group)
+        return list(found.items())
+
 
 def draw(picture: Picture, prefix: str = "picture") -> Drawing:
     """Draw a picture.

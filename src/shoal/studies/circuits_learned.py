@@ -25,6 +25,8 @@ from shoal.circuits.targets import selection
 from shoal.studies.circuits_tasks import Task
 from shoal.studies.measured_rows import Row
 
+TO_CHOOSE = ("ABBA", "ABCA", "AABB", "CCCC", "BAC", "AB")  # sequences whose steps are shown
+
 
 def check(head: Head, task: Task) -> Row:
     """The proof of one head, as `Checked` holds it."""
@@ -112,7 +114,19 @@ def show(task: Task, learned: Head) -> Row:
         "inputs": [f"{token}{place}" for token in layout.vocabulary for place in range(layout.max_len)],
         "qk_hand": _rounded(_table(hand)),
         "qk_learned": _rounded(_table(learned)),
+        "steps": [
+            {"sequence": sequence, "hand": _steps(hand, sequence), "learned": _steps(learned, sequence)}
+            for sequence in (task.sequence, *(s for s in TO_CHOOSE if s != task.sequence))
+        ],
     }
+
+
+def _steps(head: Head, sequence: str) -> Row:
+    """Every step of a head for one sequence, rows are queries or keys."""
+    found = head.trace(sequence)
+    parts = {"Q": found.queries, "K": found.keys, "V": found.values, "scores": found.scores}
+    parts |= {"attention": found.attention, "output": found.outputs}
+    return {name: _rounded(part[0]) for name, part in parts.items()}
 
 
 def _table(head: Head) -> torch.Tensor:

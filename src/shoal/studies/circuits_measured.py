@@ -97,6 +97,7 @@ class Shown:
         hand, learned: attention, [queries][keys].
         inputs: names of query and key inputs of the circuits.
         qk_hand, qk_learned: their centred scores, each over its largest size, [inputs][inputs].
+        steps: of both heads for several sequences: {"sequence", "hand", "learned"}, the last two {step: rows}.
     """
 
     queries: list[str]
@@ -106,6 +107,7 @@ class Shown:
     inputs: list[str]
     qk_hand: list[list[float]]
     qk_learned: list[list[float]]
+    steps: list[dict[str, Any]]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,6 +10,8 @@ from shoal.studies.result import Picture
 
 SHARES = ("content–content", "content–position", "position–content", "position–position")
 SIDE = 72  # px of an image, about
+FRAME = 232  # grey beside a table that is no square
+EXERCISE = ("same", "first", "unique")  # rules whose steps are shown
 STEP_BY_STEP = "unique"  # the rule whose attention is shown with its numbers
 
 
@@ -17,6 +19,7 @@ def pictures(m: Measured) -> tuple[Picture, ...]:
     """Attention, circuits, shares, agreement, rules apart, and the heads of a transformer."""
     return (
         _one_sequence(m.task(STEP_BY_STEP)),
+        _steps(m),
         _attention(m),
         _circuits(m),
         _shares(m),
@@ -46,6 +49,41 @@ def _one_sequence(task: TaskFound) -> Picture:
         note="On the left the head by hand, on the right a learned one. A digit is a place, counted from 0; ∅ is the "
         "null key, the CLS token of the exercise, which stands for “no other place holds this token”.",
     )
+
+
+def _steps(m: Measured) -> Picture:
+    rows = [
+        {
+            "image": _framed(torch.tensor(table)),
+            "caption": name,
+            "group": caption,
+            "choice": f"{task.name}: {' '.join(step['sequence'])}",
+        }
+        for task in m.tasks
+        if task.name in EXERCISE
+        for step in task.shown.steps
+        for side, caption in (("hand", "by hand"), ("learned", "learned"))
+        for name, table in step[side].items()
+    ]
+    return Picture(
+        id="steps",
+        title="Every step, by hand and learned, for a sequence that you choose",
+        kind="gallery",
+        rows=tuple(rows),
+        note="Open a sequence. Rows of Q, scores, attention and output are places, those of K and V keys (the null key "
+        "first, where there is one); columns of scores and attention are keys, of the output tokens. Every table is "
+        "shown over its largest size: blue above 0, red below, grey where there is nothing. Any other sequence, and "
+        "the numbers, are in the page beside this report, which `shoal circuits page` also writes.",
+    )
+
+
+def _framed(table: Tensor) -> str:
+    """A table over its largest size, as a square with grey beside it: images of one size can stand in a row."""
+    rows, columns = table.shape
+    image = painted(table / table.abs().max().clamp_min(1e-12))  # [3, height, width]
+    cell, side = image.shape[1] // rows, max(rows, columns)
+    missing = (0, cell * (side - columns), 0, cell * (side - rows))
+    return to_png(torch.nn.functional.pad(image, missing, value=FRAME))
 
 
 def _attention(m: Measured) -> Picture:

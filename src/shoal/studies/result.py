@@ -96,7 +96,7 @@ class Picture:
         kind: "lines": rows {"x", "y", "series"} and optional "low", "high" (a band), "label" (text at the point)
             and "mark" ("line", the default, or "point"); "bars": rows {"x", "y"} and optional "series"
             (stacked), "low", "high"; "heatmap": rows {"x", "y", "value"}; "gallery": rows {"image" (PNG as
-            base64), "caption", "group"}.
+            base64), "caption", "group"} and optional "choice" (the reader opens one at a time).
         rows: the data.
         x: label of the x axis, with its unit; y: the same for the y axis.
         log_x, log_y: logarithmic axis.
