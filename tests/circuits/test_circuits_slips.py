@@ -49,6 +49,13 @@ SLIPS = {
     "head.run('ABCAB')": "sequence: expected at most 4 tokens, got 5",
     "head.run('')": "sequence: expected at least one token, got none",
     "head.trace([])": "sequence: expected at least one token, got none",
+    "head(torch.tensor([[0, 3]]))": "tokens: expected -1 for padding, or 0 to 2 for A, B, C, got 3",
+    "head(torch.tensor([[-2, 0]]))": "tokens: expected -1 for padding, or 0 to 2 for A, B, C, got -2",
+    "plain(torch.zeros(1, 5, dtype=torch.long))": "tokens: expected 1 to 4 places, got 5",
+    "plain(torch.zeros(2, 0, dtype=torch.long))": "tokens: expected 1 to 4 places, got 0",
+    "plain(torch.zeros(1, 3))": "tokens: expected whole numbers, [batch, n], got torch.float32 [1, 3]",
+    "plain(torch.tensor([0, 1]))": "tokens: expected whole numbers, [batch, n], got torch.int64 [2]",
+    "Training(rate='x')": "rate: expected a number > 0, got x",
     # rules
     "compile_rule(token('X'), 'ABC', 4)": "token: expected one of A, B, C, got 'X'",
     "compile_rule(same() & ~token('X'), 'ABC', 4)": "token: expected one of A, B, C, got 'X'",

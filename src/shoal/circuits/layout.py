@@ -81,7 +81,11 @@ class Layout:
         Args:
             tokens: indices into the vocabulary; −1 is padding.
             dtype: of the rows.
+
+        Raises:
+            InputError: if the tokens are no whole numbers of that range, or more than `max_len`.
         """
+        self._check(tokens)
         kept = (tokens != PADDING)[..., None]
         rows = F.one_hot(tokens.clamp_min(0), len(self.vocabulary)).to(dtype)  # (B, N, V)
         if self.null:
@@ -95,6 +99,19 @@ class Layout:
         null = rows.new_zeros(len(tokens), 1, len(self.names))
         null[..., 0] = 1
         return torch.cat([null, rows], 1)
+
+    def _check(self, tokens: Tensor) -> None:
+        whole = not (tokens.is_floating_point() or tokens.is_complex() or tokens.dtype == torch.bool)
+        if tokens.ndim != 2 or not whole:
+            raise wrong("tokens", expected="whole numbers, [batch, n]", got=f"{tokens.dtype} {list(tokens.shape)}")
+        if not 0 < tokens.shape[1] <= self.max_len:
+            raise wrong("tokens", expected=f"1 to {self.max_len} places", got=tokens.shape[1])
+        if tokens.is_meta or not len(tokens):
+            return
+        low, high = (int(end) for end in tokens.aminmax())
+        if low < PADDING or high >= len(self.vocabulary):
+            allowed = f"{PADDING} for padding, or 0 to {len(self.vocabulary) - 1} for {', '.join(self.vocabulary)}"
+            raise wrong("tokens", expected=allowed, got=low if low < PADDING else high)
 
 
 def check_vocabulary(vocabulary: Sequence[str], max_len: int) -> tuple[str, ...]:

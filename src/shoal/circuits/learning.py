@@ -50,7 +50,8 @@ class Training:
         if not isinstance(self.batch, int) or self.batch < 1:
             raise wrong("batch", expected="a whole number >= 1", got=self.batch)
         for name in ("rate", "spread"):
-            if not 0 < getattr(self, name) < math.inf:
+            number = getattr(self, name)
+            if not isinstance(number, (int, float)) or not 0 < number < math.inf:
                 raise wrong(name, expected="a number > 0", got=getattr(self, name))
 
 
