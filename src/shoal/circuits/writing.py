@@ -130,8 +130,12 @@ def parse_rule(text: str) -> AnyRule:
         same() & ~(first() | at(2))
     """
     try:
-        return _built(ast.parse(text.strip(), mode="eval").body, text)
-    except (SyntaxError, RecursionError, MemoryError):
+        tree = ast.parse(text.strip(), mode="eval")
+    except (SyntaxError, ValueError, RecursionError, MemoryError):  # ValueError: a null byte, before Python 3.11.4
+        raise _unreadable(text) from None
+    try:
+        return _built(tree.body, text)
+    except RecursionError:
         raise _unreadable(text) from None
 
 
