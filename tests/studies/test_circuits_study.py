@@ -36,7 +36,10 @@ def test_a_run_has_all_of_a_result(run: tuple[Path, Result, CircuitsStudy]) -> N
     folder, result, _ = run
     assert {path.name for path in folder.iterdir()} >= {"config.toml", "environment.json", "metrics.jsonl"}
     assert Result.load(folder / "result.json").claims == result.claims
-    assert (result.study, len(result.claims), len(result.pictures)) == ("circuits", 17, 9)
+    assert (result.study, len(result.claims), len(result.pictures)) == ("circuits", 17, 10)
+    steps = next(picture for picture in result.pictures if picture.id == "steps")
+    assert {row["choice"] for row in steps.rows} >= {"same: A B C C A B", "first: A B B A", "unique: A B"}
+    assert {row["caption"] for row in steps.rows} == {"Q", "K", "V", "scores", "attention", "output"}
     assert result.notes == {"who": "a student"}
     assert "--seeds 2" in result.command
     by_id = {claim.id: claim for claim in result.claims}
