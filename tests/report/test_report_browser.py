@@ -120,6 +120,8 @@ def test_a_choice_closes_the_one_before(browser: "Browser", tmp_path: Path):
     assert (choices.count(), seen) == (2, [True, False])
     page.locator("summary", has_text="B A").click()
     assert [choices.nth(i).locator("img").first.is_visible() for i in range(2)] == [False, True]
+    page.emulate_media(media="print")  # what was chosen is printed, with its name
+    assert [choices.nth(i).locator("summary").is_visible() for i in range(2)] == [False, True]
     page.close()
 
 
