@@ -54,7 +54,7 @@ def test_learn_compare_and_page(told: tuple[Path, list[tuple[int, str, str]]]) -
     assert lines.splitlines()[-1] == "heads: mine.safetensors"
     found = json.loads(answer)
     assert [pair["heads"] for pair in found["pairs"]] == [[0, 0], [0, 1], [0, 2]]
-    assert min(pair["score"][0] for pair in found["pairs"]) > 0.5
+    assert min(pair["score"] for pair in found["pairs"]) > 0.5
     assert page == "page.html\n"
     assert "last()" in (told[0] / "page.html").read_text()
 
@@ -77,7 +77,7 @@ def test_two_files_are_matched(tmp_path: Path) -> None:
     save_heads(theirs, [heads[1], heads[0]], "first()")
     found = compare_sides(ours, theirs, SMALL)
     assert [pair["heads"] for pair in found.pairs] == [[0, 1], [1, 0]]
-    assert all(pair["score"][0] == pytest.approx(1) for pair in found.pairs)
+    assert all(pair["score"] == pytest.approx(1) for pair in found.pairs)
     save_heads(ours, learn(first(), "AB", 3, seeds=1), "first()")
     with pytest.raises(InputError, match=r"heads: expected one max_len, got 3 and 2"):
         compare_sides(ours, theirs, SMALL)

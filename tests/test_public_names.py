@@ -15,7 +15,8 @@ ROOMS = {
     "windowed_linear_attention",
     "shoal.circuits": "NULL Ablation Agreement Counterexample Head Layout Measure Pattern Proof Rule Shares Trace "
     "Training Unique ablate at compare compile_rule copy_score decompile describe_pattern expected_output first last "
-    "learn match_heads not_self ov_table parse_rule previous qk_table record_queries_and_keys recorded_attention "
+    "learn match_heads measure_matching measure_pattern measure_redundancy measure_shares not_self ov_table "
+    "parse_rule previous qk_table record_queries_and_keys recorded_attention "
     "redundancy same selected to_multihead token unique variance_shares verify",
     "shoal.measure": "Interval Latency MacCount MacCounter Recording bootstrap_interval count_macs count_parameters "
     "latency mean_interval paired_difference_interval proportion_interval record standard_error",

@@ -14,10 +14,12 @@ from torch import Tensor
 from shoal.circuits import (
     Agreement,
     Head,
+    Measure,
     compare,
     compile_rule,
     copy_score,
     match_heads,
+    measure_matching,
     ov_table,
     parse_rule,
     qk_table,
@@ -25,8 +27,10 @@ from shoal.circuits import (
     unique,
     variance_shares,
 )
-from shoal.circuits.agreement import attention_of_scores
+from shoal.circuits.agreement import agreement_score
+from shoal.circuits.measures import draw_again
 from shoal.circuits.patterns import jensen_shannon, total_variation
+from shoal.circuits.sides import Common, Side, attention_of_scores, longest_maps
 from shoal.circuits.tables import null_scores, raw_scores
 from shoal.errors import InputError
 from tests.circuits.examples import FOLLOWED, SOME, as_tokens, few_examples, hand, learned, made_of, normal, sequences
@@ -39,9 +43,9 @@ quick = lambda one, other: compare(one, other, draws=2)  # noqa: E731 - where in
 def numbers(found: Agreement) -> list[float]:
     """All that `compare` says about two heads, but for what depends on the basis or on draws."""
     return [
-        found.score, found.qk.value, found.contributions.value, found.attention.value, found.jensen_shannon,
-        found.ov, found.temperature, *found.copies,
-        *(value for shares in found.shares for value in vars(shares).values()),
+        found.score, found.qk.value, found.contributions.value, found.attention.value, found.jensen_shannon.value,
+        found.ov.value, found.temperature.value, *(copied.value for copied in found.copies),
+        *(part.value for parts in (*found.shares, *found.patterns) for part in vars(parts).values()),
     ]  # fmt: skip
 
 
@@ -109,9 +113,11 @@ def test_a_head_written_otherwise_is_the_same_head(text: str, change: Callable[[
         found = quick(head, change(head, 7))
         assert found.score == pytest.approx(1, abs=SAME)
         assert (found.qk.value, found.contributions.value, found.attention.value) == pytest.approx((1, 1, 1), abs=SAME)
-        assert (found.jensen_shannon, found.ov, found.temperature) == pytest.approx((0, 1, 1), abs=SAME)
+        assert (found.jensen_shannon.value, found.ov.value, found.temperature.value) == pytest.approx(
+            (0, 1, 1), abs=SAME
+        )
         if found.raw_queries is not None and change is other_basis and head.W_Q.shape[1] > 1:
-            assert found.raw_queries < 0.99
+            assert found.raw_queries.value < 0.99
 
 
 @pytest.mark.parametrize("text", [*SOME, "unique"])
@@ -124,14 +130,13 @@ def test_a_head_agrees_with_itself(text: str) -> None:
 def test_which_head_comes_first_does_not_matter(seed: int, text: str) -> None:
     one, other = anything(hand(text), seed), anything(hand("previous"), seed + 1)
     there, back = quick(one, other), quick(other, one)
-    for name in ("overall", "qk", "contributions", "attention"):
+    for name in ("overall", "qk", "contributions", "attention", "jensen_shannon", "ov"):
         assert getattr(there, name).value == pytest.approx(getattr(back, name).value, abs=1e-9)
-    assert there.jensen_shannon == pytest.approx(back.jensen_shannon, abs=1e-9)
-    assert there.ov == pytest.approx(back.ov, abs=1e-9)
-    assert there.temperature * back.temperature == pytest.approx(there.qk.value**2, abs=1e-9)
-    assert there.copies == back.copies[::-1]
-    assert all(-1 - 1e-9 <= x <= 1 + 1e-9 for x in (there.score, there.ov, *there.copies))
-    assert 0 <= there.jensen_shannon <= 1
+    assert there.temperature.value * back.temperature.value == pytest.approx(there.qk.value**2, abs=1e-9)
+    copied = [[copied.value for copied in found.copies] for found in (there, back)]
+    assert copied[0] == copied[1][::-1]
+    assert all(-1 - 1e-9 <= x <= 1 + 1e-9 for x in (there.score, there.ov.value, *copied[0]))
+    assert 0 <= there.jensen_shannon.value <= 1
 
 
 def test_a_softer_head_is_the_same_map_at_another_temperature() -> None:
@@ -139,9 +144,9 @@ def test_a_softer_head_is_the_same_map_at_another_temperature() -> None:
     softer = made_of(head, head.W_Q.detach() / 3, head.W_K.detach(), head.W_V.detach())
     found = quick(head, softer)
     assert found.qk.value == pytest.approx(1)
-    assert found.temperature == pytest.approx(3)
+    assert found.temperature.value == pytest.approx(3)
     assert found.attention.value < 1 - 1e-3
-    assert found.jensen_shannon > 1e-3
+    assert found.jensen_shannon.value > 1e-3
 
 
 def test_opposite_scores_are_minus_one() -> None:
@@ -167,7 +172,7 @@ def test_parts_are_what_loops_find() -> None:
         products += float((parts[0] * parts[1]).sum())
         squares = [s + float(p.square().sum()) for s, p in zip(squares, parts, strict=True)]
     assert found.attention.value == pytest.approx(1 - 2 * sum(variations) / len(variations), abs=1e-9)
-    assert found.jensen_shannon == pytest.approx(sum(divergences) / len(divergences), abs=1e-9)
+    assert found.jensen_shannon.value == pytest.approx(sum(divergences) / len(divergences), abs=1e-9)
     assert found.contributions.value == pytest.approx(products / (squares[0] * squares[1]) ** 0.5, abs=1e-9)
     tables = [qk_table(head).flatten() for head in (one, other)]
     assert found.qk.value == pytest.approx(float(torch.cosine_similarity(*tables, dim=0)), abs=1e-9)
@@ -190,11 +195,11 @@ def test_ov_is_compared_where_it_is_used() -> None:
     head = doubled(hand("first"))
     changed = made_of(head, head.W_Q.detach(), head.W_K.detach(), head.W_V.detach())
     changed.W_V.data[-3:] = 5  # values of the places that get no attention
-    assert quick(head, changed).ov == pytest.approx(1)
+    assert quick(head, changed).ov.value == pytest.approx(1)
     assert quick(head, changed).contributions.value == pytest.approx(1)
     assert copy_score(changed) < 0.9
     changed.W_V.data[-4] = 5  # and of the one that does
-    assert quick(head, changed).ov < 0.9
+    assert quick(head, changed).ov.value < 0.9
 
 
 def test_copies() -> None:
@@ -210,7 +215,7 @@ def test_copies() -> None:
 def test_outputs_of_different_sizes_share_nothing() -> None:
     found = quick(hand("same & not_self"), hand("unique"))
     assert found.qk.value == pytest.approx(1)
-    assert (found.contributions.value, found.ov, found.score) == (0, 0, 0)
+    assert (found.contributions.value, found.ov.value, found.score) == (0, 0, 0)
 
 
 # ---------------------------------------------------------------------- tables
@@ -299,21 +304,111 @@ def test_learned_heads_agree_with_the_compiled_one_of_their_rule(text: str) -> N
     found = [quick(hand(text), head) for head in learned(text)]
     assert all(x.score > 0.75 and x.qk.value > 0.75 for x in found)
     assert all(x.contributions.value > 0.95 for x in found)
-    assert all(x.temperature > 1 for x in found)  # learned heads are softer
+    assert all(x.temperature.value > 1 for x in found)  # learned heads are softer
     assert all(quick(hand(other), learned(text)[0]).score <= 0.5 for other in APART if other != text)
 
 
 # ---------------------------------------------------------------------- how sure, and by chance
 
 
-def test_intervals_hold_their_value() -> None:
+def measures(found: Agreement) -> dict[str, Measure]:
+    """Every measure of two heads by name; of those of one head, which has a number."""
+    both = {
+        f"{name} {at}": value
+        for parts in (found.shares, found.patterns)
+        for at in range(2)
+        for name, value in vars(parts[at]).items()
+    }
+    single = {name: value for name, value in vars(found).items() if isinstance(value, Measure)}
+    return single | both | {f"copies {at}": found.copies[at] for at in range(2)}
+
+
+def test_every_measure_has_an_interval_that_holds_it_and_a_chance() -> None:
     for seed in range(3):
         found = compare(anything(hand("same & not_self"), seed), anything(hand("previous"), seed + 50), draws=30)
-        for measure in (found.overall, found.qk, found.contributions, found.attention):
-            assert -1 <= measure.low <= measure.value <= measure.high <= 1
-            assert measure.chance <= measure.chance_high + 1e-12
-            assert measure.beyond_chance == (measure.value > measure.chance_high)
-            assert f"{measure.value:.3f} [" in str(measure)
+        assert len(measures(found)) == 7 + 8 + 12 + 2  # raw queries have other shapes
+        for name, each in measures(found).items():
+            assert each.low <= each.value <= each.high, name
+            assert each.chance_low <= each.chance <= each.chance_high, name
+            assert each.beyond_chance == (each.value > each.chance_high or each.value < each.chance_low)
+            assert f"{each.value:.3f} [" in str(each)
+        for name in ("overall", "qk", "contributions", "attention"):
+            assert -1 <= getattr(found, name).low <= getattr(found, name).high <= 1
+
+
+def test_samples_are_drawn_as_a_loop_over_them_would() -> None:
+    """The parts of a bootstrap sample are those of a comparison of its rows alone."""
+    one, other = (copy.deepcopy(head).requires_grad_(False) for head in learned("same & not_self")[:2])
+    tokens = as_tokens(sequences("ABC", 4), "ABC", 4)
+    sides = Side.of(one, tokens), Side.of(other, tokens)
+    generator = torch.Generator().manual_seed(3)
+    queries, rows = draw_again(12, 2, generator), draw_again(len(tokens), 2, generator)
+    found = Common.of(*sides).parts(queries, rows)
+    for draw in range(2):
+        picked = torch.arange(len(tokens)).repeat_interleave(rows[draw].long())
+        asked = torch.arange(12).repeat_interleave(queries[draw].long())
+        a, b = (Side.of(head, tokens[picked]) for head in (one, other))
+        again = Common.of(a, b).parts()
+        for name in ("contributions", "attention", "jensen_shannon"):
+            assert float(found[name][draw]) == pytest.approx(float(again[name]), abs=1e-9), name
+        tables = [side.scores.flatten(2).flatten(0, 1)[asked].flatten() for side in sides]
+        assert float(found["qk"][draw]) == pytest.approx(float(torch.cosine_similarity(*tables, dim=0)), abs=1e-9)
+        slope = float((tables[0] @ tables[1]) / (tables[1] @ tables[1]))
+        assert float(found["temperature"][draw]) == pytest.approx(slope, abs=1e-9)
+
+
+def test_the_score_alone_is_that_of_a_comparison() -> None:
+    for one, other in itertools.product(("same", "first", "unique"), repeat=2):
+        assert agreement_score(hand(one), learned(other)[0]) == quick(hand(one), learned(other)[0]).score
+
+
+def test_raw_queries_are_no_closer_than_another_basis_of_the_same_head() -> None:
+    """That is what makes them useless: the head itself, turned, is as far; only another basis tells them apart."""
+    one = doubled(learned("same & not_self")[0])
+    itself, turned = compare(one, one).raw_queries, compare(one, other_basis(one, 3)).raw_queries
+    assert itself is not None
+    assert turned is not None
+    assert itself.value == pytest.approx(1)
+    assert itself.beyond_chance
+    assert abs(itself.chance) < 0.1
+    assert abs(turned.value) < 0.7
+
+
+def test_copies_and_ov_by_chance_have_another_token() -> None:
+    """Of three tokens, one in three keeps its own when they are renamed."""
+    found = compare(hand("same"), learned("same")[0], draws=400)
+    for each in (found.ov, *found.copies):
+        assert each.value > 0.95
+        assert each.chance == pytest.approx(1 / 3, abs=0.1)
+    away = compare(hand("unique"), hand("unique"), draws=5)
+    assert away.copies[0] == Measure(0, 0, 0, 0, 0, 0)
+
+
+def test_shares_by_chance_are_those_of_weights_that_know_no_subspaces() -> None:
+    """Without their means, a turned direction has a variance of 2/3 over three contents and 3/4 over four places."""
+    found = compare(hand("first"), learned("first")[0], draws=400)
+    for shares in found.shares:
+        assert shares.position_position.value > 0.8
+        assert shares.position_position.beyond_chance
+        chances = {name: each.chance for name, each in vars(shares).items()}
+        assert sum(chances.values()) == pytest.approx(1)
+        assert chances["position_position"] + chances["content_position"] == pytest.approx(0.53, abs=0.05)
+    exact = found.shares[0].position_position
+    assert (exact.low, exact.high) == pytest.approx((1, 1))
+    only = compare(compile_rule(same(), "ABC", 4), compile_rule(same(), "ABC", 4), draws=20).shares[0]
+    assert only.content_content.chance == pytest.approx(1)  # nothing else is there
+
+
+def test_patterns_of_both_heads_are_theirs() -> None:
+    found = compare(hand("previous"), hand("first"), draws=200)
+    before, first = found.patterns
+    assert before.previous.value == pytest.approx(1)
+    assert before.band.value > 0.9 > before.band.chance_high
+    assert first.stripe.value == pytest.approx(1)
+    assert first.stripe.beyond_chance
+    assert longest_maps(hand("first")).shape == (81, 4, 4)
+    for each in vars(before).values():
+        assert 0 <= each.low <= each.high <= 1 + 1e-9
 
 
 def test_an_interval_has_a_width_where_inputs_differ_and_none_where_heads_are_one() -> None:
@@ -338,10 +433,11 @@ def test_what_is_learned_is_beyond_chance(text: str) -> None:
 
 @pytest.mark.slow
 def test_unrelated_heads_are_rarely_beyond_chance() -> None:
-    """One in twenty, give or take: 40 pairs."""
+    """One in twenty on either side, give or take: 40 pairs."""
     of = hand("same & not_self")
-    beyond = [compare(anything(of, i), anything(of, i + 500), draws=60).qk.beyond_chance for i in range(40)]
-    assert sum(beyond) <= 7
+    found = [compare(anything(of, i), anything(of, i + 500), draws=60).qk for i in range(40)]
+    assert sum(each.value > each.chance_high for each in found) <= 7
+    assert sum(each.value < each.chance_low for each in found) <= 7
 
 
 def test_seeds_draw() -> None:
@@ -416,6 +512,20 @@ def test_the_smaller_side_is_matched(shape: tuple[int, int]) -> None:
     assert len(pairs) == 2
     assert [i for i, _ in pairs] == sorted(i for i, _ in pairs)
     assert len({j for _, j in pairs}) == 2
+
+
+def test_a_matching_says_how_sure_it_is_and_what_chance_gives() -> None:
+    texts = ["first", "same & not_self", "previous", "last", "same", "~first"]
+    table = likeness([hand(text) for text in texts], [learned(text)[0] for text in reversed(texts)])
+    found = measure_matching(table)
+    assert found.value == pytest.approx(sum(float(table[pair]) for pair in match_heads(table)) / 6)
+    assert found.low < found.value < found.high
+    assert found.beyond_chance  # the same scores in other places leave no matching so good
+    alike = measure_matching(torch.rand(6, 6, generator=torch.Generator().manual_seed(1)))
+    assert not alike.beyond_chance
+    assert alike.chance > 0.6  # the best of many is well above the mean
+    single = measure_matching(torch.tensor([[0.2, 0.9]]), draws=5)
+    assert (single.value, single.low, single.high) == (pytest.approx(0.9), -torch.inf, torch.inf)
 
 
 def test_uniqueness_agrees_with_itself() -> None:

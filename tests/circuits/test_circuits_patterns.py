@@ -10,8 +10,16 @@ from hypothesis import strategies as st
 from scipy.spatial.distance import jensenshannon
 from torch import Tensor
 
-from shoal.circuits import Pattern, describe_pattern, recorded_attention, redundancy
-from shoal.circuits.patterns import jensen_shannon, total_variation
+from shoal.circuits import (
+    Pattern,
+    describe_pattern,
+    measure_pattern,
+    measure_redundancy,
+    recorded_attention,
+    redundancy,
+)
+from shoal.circuits.measures import draw_again
+from shoal.circuits.patterns import jensen_shannon, key_orders, seen_keys, total_variation
 from shoal.errors import InputError
 from tests.circuits.examples import normal
 
@@ -20,8 +28,8 @@ def maps_of(seed: int, *shape: int) -> Tensor:
     return (2 * normal(*shape, seed=seed)).softmax(-1)
 
 
-def described(attention: Tensor) -> list[float]:
-    return list(vars(describe_pattern(attention)).values())
+def described(attention: Tensor, *, is_causal: bool = False) -> list[float]:
+    return list(vars(describe_pattern(attention, is_causal=is_causal)).values())
 
 
 # ---------------------------------------------------------------------- closed forms
@@ -57,7 +65,7 @@ def test_closed_forms(n: int) -> None:
         for repeat in (1, 3):
             assert described(maps.expand(repeat, n, n)) == pytest.approx(list(vars(expected).values()), abs=1e-6)
     # the first row sees one key
-    assert describe_pattern(causal[None]).entropy == pytest.approx(diagonal, abs=1e-6)
+    assert describe_pattern(causal[None], is_causal=True).entropy == pytest.approx(diagonal, abs=1e-6)
 
 
 @pytest.mark.parametrize("n", [3, 6, 7, 65])
@@ -105,6 +113,98 @@ def test_a_shifted_stripe_is_still_one_and_a_band_too() -> None:
     stripes[:, :, 4] = 1
     assert describe_pattern(stripes).stripe == pytest.approx(1)
     assert describe_pattern(torch.eye(6).roll(2, 0)[None]).band == pytest.approx(1)
+
+
+def test_keys_that_get_nothing_are_seen_all_the_same() -> None:
+    """Sharp maps underflow: half of four keys is half of the entropy, whatever the others round to."""
+    sharp = torch.tensor([[0.5, 0.5, 0, 0]]).expand(4, 4)[None]
+    assert describe_pattern(sharp).entropy == pytest.approx(0.5)
+    assert describe_pattern(sharp + 1e-30).entropy == pytest.approx(0.5)
+
+
+# ---------------------------------------------------------------------- how sure, and by chance
+
+
+@given(st.integers(0, 10**6), st.integers(2, 6), st.booleans())
+def test_measured_is_described_with_an_interval(seed: int, n: int, is_causal: bool) -> None:
+    maps = maps_of(seed, 5, n, n)
+    if is_causal:
+        maps = maps.tril() / maps.tril().sum(-1, keepdim=True)
+    found = measure_pattern(maps, is_causal=is_causal, draws=20)
+    assert [each.value for each in vars(found).values()] == described(maps, is_causal=is_causal)
+    for each in vars(found).values():
+        assert -1e-9 <= each.low <= each.value <= each.high <= 1 + 1e-9
+        assert -1e-9 <= each.chance_low <= each.chance_high <= 1 + 1e-9
+
+
+def test_a_bootstrap_sample_is_described_as_its_maps() -> None:
+    """Also shares of variance, of which a mean over maps says nothing."""
+    maps = maps_of(3, 8, 5, 5)
+    generator = torch.Generator().manual_seed(0)
+    counts = draw_again(8, 40, generator)
+    samples = [describe_pattern(maps.repeat_interleave(row.long(), 0)) for row in counts]
+    found = measure_pattern(maps, draws=40, seed=0)
+    for name in vars(found):
+        values = torch.tensor([getattr(sample, name) for sample in samples])
+        low = float(values.double().quantile(0.025))
+        assert getattr(found, name).low == pytest.approx(min(low, getattr(found, name).value), abs=1e-6), name
+
+
+@pytest.mark.parametrize("is_causal", [False, True])
+def test_orders_move_only_keys_that_are_seen(is_causal: bool) -> None:
+    seen = seen_keys(5, is_causal)
+    orders = key_orders(seen, 300, torch.Generator().manual_seed(0))
+    assert bool((orders.sort(-1).values == torch.arange(5)).all())  # orders, all of them
+    counts = torch.nn.functional.one_hot(orders, 5).double().mean(0)  # (query, to, from)
+    even = seen[:, :, None] & seen[:, None, :]
+    expected = even / seen.sum(-1)[:, None, None] + torch.diag_embed((~seen).double())
+    assert torch.allclose(counts, expected, atol=0.12)  # four standard errors of 300 draws
+
+
+def test_chance_is_a_head_as_sharp_that_looks_anywhere() -> None:
+    n = 8
+    found = measure_pattern(torch.eye(n).roll(1, 0).expand(30, n, n), draws=400)
+    assert found.previous.chance == pytest.approx(1 / n, abs=0.02)
+    assert found.first.chance == pytest.approx(1 / n, abs=0.02)
+    assert found.previous.beyond_chance
+    assert found.band.beyond_chance
+    assert not found.first.beyond_chance
+    assert found.entropy.beyond_chance  # sharper than attention drawn evenly
+    # of a flat Dirichlet row: (ψ(n + 1) − ψ(2)) / log n
+    even = (sum(1 / k for k in range(1, n + 1)) - 1) / math.log(n)
+    assert found.entropy.chance == pytest.approx(even, abs=0.02)
+    causal = measure_pattern(torch.eye(n).expand(30, n, n), is_causal=True, draws=400)
+    assert causal.first.chance == pytest.approx(sum(1 / k for k in range(1, n + 1)) / n, abs=0.03)
+
+
+def test_one_map_says_nothing_of_others() -> None:
+    found = measure_pattern(maps_of(1, 1, 4, 4), draws=5)
+    assert all((each.low, each.high) == (0, 1) for each in vars(found).values())
+    pair = measure_redundancy(maps_of(1, 2, 1, 4, 4), draws=5)
+    assert (pair[0][1].low, pair[0][1].high) == (0, 1)
+
+
+def test_redundancy_has_an_interval_and_a_chance() -> None:
+    heads = maps_of(1, 3, 12, 5, 5)
+    heads[2] = heads[0]
+    plain, found = redundancy(heads), measure_redundancy(heads, draws=60)
+    for i in range(3):
+        for j in range(3):
+            each = found[i][j]
+            assert each.value == pytest.approx(float(plain[i, j]))
+            assert each.low <= each.value <= each.high
+            assert each == found[j][i]
+    assert found[0][2].beyond_chance
+    assert found[1][1].beyond_chance
+    assert found[0][1].high - found[0][1].low > 1e-3
+    assert not found[0][1].beyond_chance  # one as sharp that looks anywhere is as near
+
+
+def test_seeds_draw_and_leave_the_global_state_alone() -> None:
+    before = torch.get_rng_state()
+    maps = maps_of(1, 6, 4, 4)
+    assert measure_pattern(maps, seed=1) == measure_pattern(maps, seed=1) != measure_pattern(maps, seed=2)
+    assert torch.equal(before, torch.get_rng_state())
 
 
 # ---------------------------------------------------------------------- divergences

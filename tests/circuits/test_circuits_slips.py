@@ -150,6 +150,17 @@ SLIPS = {
     "describe_pattern(maps[0])": "attention: expected maps [maps, n, n], got [5, 5]",
     "describe_pattern(maps[:, :3])": "attention: expected maps [maps, n, n], got [2, 3, 5]",
     "describe_pattern(maps[:0])": "attention: expected maps [maps, n, n], got [0, 5, 5]",
+    "measure_pattern(maps[0])": "attention: expected maps [maps, n, n], got [5, 5]",
+    "measure_pattern(maps, draws=1)": "draws: expected a whole number >= 2, got 1",
+    "measure_pattern(maps, draws=2.5)": "draws: expected a whole number >= 2, got 2.5",
+    "measure_redundancy(maps)": "attention: expected maps [heads, batch, n, n], got [2, 5, 5]",
+    "measure_redundancy(maps[None], draws=1)": "draws: expected a whole number >= 2, got 1",
+    "measure_shares(head, draws=1)": "draws: expected a whole number >= 2, got 1",
+    "match_heads(maps)": "likeness: expected a table [ours, theirs], got [2, 5, 5]",
+    "match_heads(maps[0, :0])": "likeness: expected a table [ours, theirs], got [0, 5]",
+    "match_heads(maps[0] * nan)": "likeness: expected finite numbers, got NaN or infinity",
+    "measure_matching(maps[0], draws=1)": "draws: expected a whole number >= 2, got 1",
+    "measure_matching(maps[0, 0])": "likeness: expected a table [ours, theirs], got [5]",
     "record_queries_and_keys(nn.Linear(4, 4), torch.zeros(2, 4))": "model: expected an nn.MultiheadAttention that the run uses, got none",  # noqa: E501
 }
 

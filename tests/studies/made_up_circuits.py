@@ -3,6 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
+from shoal.circuits import Measure
 from shoal.studies.circuits_measured import (
     ROLES,
     Checked,
@@ -28,23 +29,27 @@ def proof(**changes: Any) -> Checked:
     return replace(found, **changes)
 
 
+def around(value: float) -> Measure:
+    """A measure with an interval, and chance around 0."""
+    return Measure(value, value - 0.02, value + 0.02, 0.0, -0.4, 0.4)
+
+
 def learned(seed: int = 0, *, raw: float | None = 0.1, temperature: float = 5.0, **changes: Any) -> LearnedHead:
     """One that holds and agrees; a little unlike others by its seed."""
     near = 0.97 + 0.001 * (seed % 3)
-    five = [near, near - 0.02, 0.99, 0.0, 0.4]
     found = LearnedHead(
         seed=seed,
         proof=proof(),
-        looks=Looks(shares=[0.02, 0.03, 0.05, 0.9], entropy=0.1, stripe=0.9, band=0.8),
+        looks=Looks(shares=[0.02, 0.03, 0.05, 0.9], entropy=0.1, stripe=0.9, band=0.8, by_chance=[0.7, 0.2, 0.2]),
         compared=Compared(
-            score=five,
-            qk=five,
-            contributions=five,
-            attention=five,
-            jensen_shannon=0.01,
-            ov=near,
-            raw=raw if raw is None else raw * (-1) ** seed,
-            temperature=temperature + 0.1 * (seed % 3),
+            score=around(near),
+            qk=around(near),
+            contributions=around(near),
+            attention=around(near),
+            jensen_shannon=around(0.01),
+            ov=around(near),
+            raw=raw if raw is None else around(raw * (-1) ** seed),
+            temperature=around(temperature + 0.1 * (seed % 3)),
         ),
         harmless=True,
         farthest=0.01,
@@ -67,7 +72,7 @@ def task(name: str, heads: list[LearnedHead] | None = None) -> TaskFound:
         dims=[7, 1, 3],
         seconds=1.0,
         hand=proof(leak=1e-22),
-        hand_looks=Looks(shares=[0.0, 0.0, 0.0, 1.0], entropy=0.0, stripe=1.0, band=1.0),
+        hand_looks=Looks(shares=[0.0, 0.0, 0.0, 1.0], entropy=0.0, stripe=1.0, band=1.0, by_chance=[0.7, 0.2, 0.2]),
         learned=heads or [learned(seed) for seed in range(SEEDS)],
         shown=Shown(
             queries=["A0", "B1"],

@@ -9,7 +9,7 @@ from shoal.studies.circuits_config import CircuitsConfig, resolve
 from shoal.studies.circuits_findings import summary, tables
 from shoal.studies.circuits_measured import LearnedHead, over
 from shoal.studies.circuits_pictures import pictures
-from tests.studies.made_up_circuits import SEEDS, learned, measured, proof, transformer, with_task
+from tests.studies.made_up_circuits import SEEDS, around, learned, measured, proof, transformer, with_task
 
 
 def heads(count: int = SEEDS, **changes: object) -> list[LearnedHead]:
@@ -45,7 +45,7 @@ def test_proofs() -> None:
 def test_agreement() -> None:
     alike = replace(measured(), tasks=tuple(replace(task, learned=heads(raw=0.9)) for task in measured().tasks))
     assert claims.raw_weights_look_unlike(alike).verdict == "contradicted"
-    far = [replace(head, compared=replace(head.compared, qk=[0.5, 0.4, 0.6, 0.0, 0.3], ov=0.2)) for head in heads()]
+    far = [replace(head, compared=replace(head.compared, qk=around(0.5), ov=around(0.2))) for head in heads()]
     claim = claims.circuits_agree(with_task("last", far))
     assert claim.verdict == "contradicted"
     assert "Least for last" in claim.measured
@@ -132,7 +132,7 @@ def test_sentences_tables_and_pictures() -> None:
     assert "12 of 24 heads can be left out" in summary(m)[2]
     found = {table.id: table for table in tables(config, m)}
     assert found["proofs"].rows[0][7] == f"{SEEDS} of {SEEDS}"
-    assert len(found["looks"].rows) == 16
+    assert len(found["looks"].rows) == 24
     assert found["separation"].rows[0][3] != "same"
     shown = pictures(m)
     assert len({picture.id for picture in shown}) == len(shown) == 10

@@ -10,18 +10,21 @@ compare(head, twins[0]).score                              # whatever the basis 
 """
 
 from shoal.circuits.ablation import Ablation, ablate
-from shoal.circuits.agreement import Agreement, Measure, compare, copy_score
+from shoal.circuits.agreement import Agreement, compare
 from shoal.circuits.compiling import compile_rule, to_multihead
+from shoal.circuits.copying import copy_score
 from shoal.circuits.decompiling import decompile
 from shoal.circuits.head import Head, Trace
 from shoal.circuits.layout import NULL, Layout
 from shoal.circuits.learning import Training, learn
-from shoal.circuits.matching import match_heads
-from shoal.circuits.patterns import Pattern, describe_pattern, recorded_attention, redundancy
+from shoal.circuits.likeness import measure_redundancy, redundancy
+from shoal.circuits.matching import match_heads, measure_matching
+from shoal.circuits.measures import Measure
+from shoal.circuits.patterns import Pattern, describe_pattern, measure_pattern, recorded_attention
 from shoal.circuits.proof import Counterexample, Proof, verify
 from shoal.circuits.recording import record_queries_and_keys
 from shoal.circuits.rules import Rule, Unique, expected_output, selected
-from shoal.circuits.tables import Shares, ov_table, qk_table, variance_shares
+from shoal.circuits.tables import Shares, measure_shares, ov_table, qk_table, variance_shares
 from shoal.circuits.writing import at, first, last, not_self, parse_rule, previous, same, token, unique
 
 __all__ = [
@@ -51,6 +54,10 @@ __all__ = [
     "last",
     "learn",
     "match_heads",
+    "measure_matching",
+    "measure_pattern",
+    "measure_redundancy",
+    "measure_shares",
     "not_self",
     "ov_table",
     "parse_rule",

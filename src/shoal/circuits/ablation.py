@@ -5,12 +5,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from shoal.circuits.agreement import compared_inputs
 from shoal.circuits.conditions import conditions_of
 from shoal.circuits.head import Head
 from shoal.circuits.layout import PADDING
 from shoal.circuits.proof import Proof, verify
 from shoal.circuits.rules import AnyRule, Rule
+from shoal.circuits.sides import compared_inputs
 from shoal.circuits.writing import not_self, same
 
 

@@ -6,16 +6,18 @@ These work on attention of any model: [maps, n, keys], every row summing to 1 ov
 
 import math
 from dataclasses import dataclass
+from typing import Generic
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from shoal.circuits.measures import Kind, Measure, check_draws, draw_again, measure
 from shoal.errors import wrong
 
 
 @dataclass(frozen=True)
-class Pattern:
+class Pattern(Generic[Kind]):
     """What the maps of a head look like; all are between 0 and 1.
 
     Attributes:
@@ -27,12 +29,12 @@ class Pattern:
         itself: attention to the query's own place.
     """
 
-    entropy: float
-    stripe: float
-    band: float
-    previous: float
-    first: float
-    itself: float
+    entropy: Kind
+    stripe: Kind
+    band: Kind
+    previous: Kind
+    first: Kind
+    itself: Kind
 
 
 def recorded_attention(
@@ -69,11 +71,12 @@ def recorded_attention(
     return logits.masked_fill(hidden, -torch.inf).softmax(-1).nan_to_num(0.0).transpose(0, 1)
 
 
-def describe_pattern(attention: Float[Tensor, "maps n n"]) -> Pattern:
+def describe_pattern(attention: Float[Tensor, "maps n n"], *, is_causal: bool = False) -> Pattern[float]:
     """Measure a head's maps.
 
     Args:
-        attention: square maps of one head, one for every input.
+        attention: square maps of one head, one for every input; without padding.
+        is_causal: whether a query sees only keys up to its own place.
 
     Example:
         >>> before = torch.eye(4).roll(1, 0)  # every query looks at the key before it, the first at the last
@@ -81,31 +84,123 @@ def describe_pattern(attention: Float[Tensor, "maps n n"]) -> Pattern:
         >>> found.previous, found.entropy
         (1.0, 0.0)
     """
+    maps = _checked(attention)
+    summed = _Summed.of(maps, seen_keys(len(maps[0]), is_causal))
+    return Pattern(**{name: float(found) for name, found in summed.measures().items()})
+
+
+def measure_pattern(
+    attention: Float[Tensor, "maps n n"], *, is_causal: bool = False, draws: int = 200, seed: int = 0
+) -> Pattern[Measure]:
+    """The same with intervals, inputs drawn again, and with what chance gives.
+
+    Chance: every query's keys in another order, the same on all inputs: a head as sharp and as steady that looks
+    anywhere. For entropy: attention drawn evenly from all that there is over the keys that a query may see (a flat
+    Dirichlet distribution). A single map says nothing of others: its intervals are everything.
+
+    Args:
+        attention: square maps of one head, one for every input; without padding.
+        is_causal: whether a query sees only keys up to its own place.
+        draws: of intervals and of chance.
+        seed: of both.
+
+    Example:
+        >>> before = torch.eye(6).roll(1, 0)
+        >>> found = measure_pattern(before.expand(20, 6, 6))
+        >>> found.previous.beyond_chance, found.stripe.beyond_chance
+        (True, True)
+        >>> round(found.band.value, 6), found.stripe.value < found.stripe.chance
+        (1.0, True)
+    """
+    check_draws(draws)
+    maps, generator = _checked(attention).cpu(), torch.Generator().manual_seed(seed)
+    seen = seen_keys(len(maps[0]), is_causal)
+    summed = _Summed.of(maps, seen)
+    found = summed.measures()
+    drawn = _Summed.of(maps, seen, draw_again(len(maps), draws, generator)).measures()
+    again = drawn if len(maps) > 1 else dict.fromkeys(found, (0.0, 1.0))
+    moved = summed.mean.expand(draws, -1, -1).gather(-1, key_orders(seen, draws, generator))
+    chance = _Summed(summed.entropy.expand(draws), summed.square.expand(draws), moved).measures()
+    chance["entropy"] = _even_entropy(seen, draws, generator)
+    return Pattern(**{name: measure(found[name], again[name], chance[name]) for name in found})
+
+
+@dataclass(frozen=True)
+class _Summed:
+    """All that the measures need of maps: means over one sample of them, or over many."""
+
+    entropy: Float[Tensor, "*samples"]
+    square: Float[Tensor, "*samples"]  # of all entries
+    mean: Float[Tensor, "*samples n n"]
+
+    @classmethod
+    def of(
+        cls,
+        maps: Float[Tensor, "maps n n"],
+        seen: Bool[Tensor, "n n"],
+        counts: Float[Tensor, "samples maps"] | None = None,
+    ) -> "_Summed":
+        weights = maps.new_full((len(maps),), 1 / len(maps)) if counts is None else counts / len(maps)
+        mean = (weights @ maps.flatten(1)).unflatten(-1, maps.shape[1:])
+        return cls(weights @ _entropy(maps, seen).mean(1), weights @ maps.square().mean((1, 2)), mean)
+
+    def measures(self) -> dict[str, Tensor]:
+        """By the names of `Pattern`, one for every sample."""
+        n = self.mean.shape[-1]
+        place = torch.arange(n, device=self.mean.device)
+        before = self.mean.diagonal(-1, -2, -1)
+        return {
+            "entropy": self.entropy,
+            "stripe": self._explained(place.expand(n, n)),
+            "band": self._explained(place[None, :] - place[:, None] + n - 1),
+            "previous": before.mean(-1) if n > 1 else torch.zeros_like(self.entropy),
+            "first": self.mean[..., 0].mean(-1),
+            "itself": self.mean.diagonal(0, -2, -1).mean(-1),
+        }
+
+    def _explained(self, kind: Tensor) -> Tensor:
+        """Share of the variance of all entries that is between kinds of entries (n, n)."""
+        flat, kind = self.mean.flatten(-2), kind.flatten()  # (…, N N)
+        sizes = torch.bincount(kind).clamp_min(1)
+        sums = flat.new_zeros(*flat.shape[:-1], len(sizes)).index_add_(-1, kind, flat)
+        middle = flat.mean(-1, keepdim=True)
+        total = self.square - middle.squeeze(-1).square()
+        between = ((sums / sizes)[..., kind] - middle).square().mean(-1)
+        rounding = 1e-12 * self.square
+        return torch.where(total > rounding, between / total.where(total > rounding, 1.0), 0.0)
+
+
+def key_orders(seen: Bool[Tensor, "n n"], draws: int, generator: torch.Generator) -> Int[Tensor, "draws n n"]:
+    """Random orders of every query's keys, for `gather`; keys that it does not see stay where they are."""
+    n = len(seen)
+    behind = 1 + torch.arange(n)  # unseen keys come after all others
+    anyhow = torch.rand(draws, n, n, generator=generator).where(seen, behind).argsort(-1)
+    in_order = (torch.arange(n) / n).where(seen, behind).argsort(-1).expand(draws, n, n)
+    return torch.empty_like(anyhow).scatter_(-1, in_order, anyhow)
+
+
+def _checked(attention: Tensor) -> Tensor:
     if attention.ndim != 3 or attention.shape[1] != attention.shape[2] or not attention.numel():
         raise wrong("attention", expected="maps [maps, n, n]", got=list(attention.shape))
-    a, n = attention.double(), attention.shape[1]
-    keys = (a > 0).sum(-1).clamp_min(2)
-    entropy = -torch.special.xlogy(a, a).sum(-1) / keys.to(a.dtype).log()
-    off = a.diagonal(-1, 1, 2) if n > 1 else a.new_zeros(1, 1)
-    return Pattern(
-        entropy=float(entropy.mean()),
-        stripe=_explained(a, torch.arange(n).expand(n, n)),
-        band=_explained(a, torch.arange(n)[None, :] - torch.arange(n)[:, None] + n - 1),
-        previous=float(off.mean()),
-        first=float(a[:, :, 0].mean()),
-        itself=float(a.diagonal(0, 1, 2).mean()),
-    )
+    return attention.double()
 
 
-def _explained(maps: Tensor, kind: Tensor) -> float:
-    """Share of the variance of all entries that is between kinds of entries (n, n)."""
-    flat, kind = maps.flatten(1), kind.flatten().to(maps.device)
-    sizes = torch.bincount(kind).clamp_min(1)
-    means = torch.zeros(len(sizes), dtype=maps.dtype, device=maps.device).index_add_(0, kind, flat.mean(0)) / sizes
-    total = (flat - flat.mean()).square().mean()
-    between = (means[kind] - flat.mean()).square().mean()
-    rounding = 1e-12 * float(flat.square().mean())
-    return float(between / total) if float(total) > rounding else 0.0
+def seen_keys(n: int, is_causal: bool) -> Bool[Tensor, "n n"]:
+    """Which keys every query may see."""
+    seen = torch.ones(n, n, dtype=torch.bool)
+    return seen.tril() if is_causal else seen
+
+
+def _entropy(maps: Float[Tensor, "*maps n n"], seen: Bool[Tensor, "n n"]) -> Float[Tensor, "*maps n"]:
+    """Of every row, over the logarithm of the keys that it may see."""
+    keys = seen.sum(-1).clamp_min(2).to(maps)
+    return -torch.special.xlogy(maps, maps).sum(-1) / keys.log()
+
+
+def _even_entropy(seen: Bool[Tensor, "n n"], draws: int, generator: torch.Generator) -> Float[Tensor, " draws"]:
+    """Of rows drawn evenly from all attention over the keys that are seen: exponential numbers over their sum."""
+    drawn = torch.empty(draws, *seen.shape, dtype=torch.float64).exponential_(generator=generator) * seen
+    return _entropy(drawn / drawn.sum(-1, keepdim=True), seen).mean(-1)
 
 
 def total_variation(one: Float[Tensor, "*rows keys"], other: Float[Tensor, "*rows keys"]) -> Float[Tensor, "*rows"]:
@@ -121,13 +216,3 @@ def jensen_shannon(one: Float[Tensor, "*rows keys"], other: Float[Tensor, "*rows
     middle = (one + other) / 2
     parts = [torch.special.xlogy(x, x) - torch.special.xlogy(x, middle) for x in (one, other)]
     return (0.5 * (parts[0] + parts[1]).sum(-1) / math.log(2)).clamp_min(0.0)
-
-
-def redundancy(attention: Float[Tensor, "heads batch n n"]) -> Float[Tensor, "heads heads"]:
-    """How alike the maps of every two heads are: 1 less the mean total variation."""
-    heads = len(attention)
-    found = torch.ones(heads, heads, dtype=torch.float64)
-    for i in range(heads):
-        for j in range(i):
-            found[i, j] = found[j, i] = 1 - float(total_variation(attention[i], attention[j]).mean())
-    return found

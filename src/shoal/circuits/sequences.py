@@ -64,3 +64,10 @@ def all_or_some(
     drawn = torch.randint(tokens, (most, max_len), generator=generator)
     lengths = torch.randint(1, max_len + 1, (most, 1), generator=generator)
     return drawn.masked_fill(torch.arange(max_len) >= lengths, padding)
+
+
+def longest(tokens: int, max_len: int, *, most: int, generator: torch.Generator) -> Int[Tensor, "count n"]:
+    """Every sequence of the full length, or so many drawn ones where there are more."""
+    if tokens**max_len <= most:
+        return _all(tokens, max_len)
+    return torch.randint(tokens, (most, max_len), generator=generator)

@@ -13,26 +13,28 @@ for any query, by the query's content, and by its place. These effects are ortho
 """
 
 from dataclasses import dataclass
+from typing import Generic
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from shoal.circuits.head import Head
+from shoal.circuits.measures import Kind, Measure, check_draws, measure, turns
 from shoal.errors import wrong
 
 
 @dataclass(frozen=True)
-class Shares:
+class Shares(Generic[Kind]):
     """Shares of the variance of the centred scores, by query–key subspace; they sum to 1.
 
     A preference for some keys that every query has is counted where queries and keys are of one kind.
     """
 
-    content_content: float
-    content_position: float
-    position_content: float
-    position_position: float
+    content_content: Kind
+    content_position: Kind
+    position_content: Kind
+    position_position: Kind
 
 
 @torch.no_grad()
@@ -69,21 +71,58 @@ def ov_table(head: Head) -> Float[Tensor, "tokens places m"]:
 
 
 @torch.no_grad()
-def variance_shares(head: Head) -> Shares:
+def variance_shares(head: Head) -> Shares[float]:
     """Which subspaces the scores come from."""
-    tokens, places = len(head.layout.vocabulary), head.layout.max_len
-    table = qk_table(head).unflatten(2, (tokens, places))  # (V, L, V', L')
-    by_content, by_place = table.mean(3), table.mean(2)  # (V, L, V'), (V, L, L')
+    return Shares(**{name: float(share) for name, share in _shares(_by_parts(head)[None]).items()})
+
+
+@torch.no_grad()
+def measure_shares(head: Head, *, draws: int = 200, seed: int = 0) -> Shares[Measure]:
+    """The same with intervals, query tokens and query places drawn again, and with what chance gives.
+
+    Chance: weights as large that know no subspaces, those of queries and those of keys each turned at random among the
+    dimensions of contents and places.
+
+    Args:
+        head: of any kind.
+        draws: of intervals and of chance.
+        seed: of both.
+    """
+    check_draws(draws)
+    generator = torch.Generator().manual_seed(seed)
+    table = _by_parts(head).cpu()  # (V, L, V', L')
+    tokens, places = table.shape[:2]
+    rows, at = (torch.randint(size, (draws, size), generator=generator) for size in (tokens, places))
+    again = _shares(table[rows[:, :, None], at[:, None, :]])
+    inputs = _pairs(head)[..., int(head.layout.null) :].cpu()  # (V, L, D)
+    w_q, w_k = (w.double().cpu()[int(head.layout.null) :] for w in (head.W_Q, head.W_K))
+    queries, keys = (
+        torch.einsum("vld,sde->svle", inputs, turns(len(w), draws, generator) @ w) for w in (w_q, w_k)
+    )  # (draws, V, L, d)
+    by_chance = _shares(torch.einsum("svle,swme->svlwm", queries, keys))
+    found = _shares(table[None])
+    return Shares(**{name: measure(found[name], again[name], by_chance[name]) for name in found})
+
+
+def _by_parts(head: Head) -> Float[Tensor, "tokens places key_tokens key_places"]:
+    return qk_table(head).unflatten(2, (len(head.layout.vocabulary), head.layout.max_len))
+
+
+def _shares(tables: Float[Tensor, "many tokens places key_tokens key_places"]) -> dict[str, Float[Tensor, " many"]]:
+    """Shares of every table by the names of `Shares`; alike for a table without scores."""
+    tables = tables - tables.mean((3, 4), keepdim=True)
+    effects = {"content": tables.mean(4), "position": tables.mean(3)}  # (S, V, L, V'), (S, V, L, L')
     spread = {}
-    for key, effect in (("content", by_content), ("position", by_place)):
-        of_any = effect.mean((0, 1), keepdim=True)
-        by = {"content": effect.mean(1, keepdim=True) - of_any, "position": effect.mean(0, keepdim=True) - of_any}
+    for key, effect in effects.items():
+        of_any = effect.mean((1, 2), keepdim=True)
+        by = {"content": effect.mean(2, keepdim=True) - of_any, "position": effect.mean(1, keepdim=True) - of_any}
         for query, own in by.items():
-            spread[f"{query}_{key}"] = float(own.square().mean()) + (
-                float(of_any.square().mean()) if query == key else 0
-            )
-    total = sum(spread.values())
-    return Shares(**{name: value / total if total else 0.25 for name, value in spread.items()})
+            spread[f"{query}_{key}"] = own.square().mean((1, 2, 3))
+            if query == key:
+                spread[f"{query}_{key}"] += of_any.square().mean((1, 2, 3))
+    total = torch.stack([*spread.values()]).sum(0)
+    some = torch.where(total > 0, total, torch.ones_like(total))
+    return {name: torch.where(total > 0, value / some, 0.25) for name, value in spread.items()}
 
 
 def check_alike(one: Head, other: Head) -> None:

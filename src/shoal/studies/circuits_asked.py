@@ -6,19 +6,31 @@ compare_sides("first", "heads.safetensors", HeadConfig())
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from shoal.circuits import Head, compare, compile_rule, decompile, learn, match_heads, parse_rule, verify
+from shoal.circuits import (
+    Head,
+    Measure,
+    compare,
+    compile_rule,
+    decompile,
+    learn,
+    match_heads,
+    measure_matching,
+    parse_rule,
+    verify,
+)
+from shoal.circuits.agreement import agreement_score
 from shoal.circuits.rules import AnyRule
 from shoal.errors import InputError, wrong
 from shoal.measure import proportion_interval
 from shoal.studies.circuits_config import HeadConfig
 from shoal.studies.circuits_heads import load_heads, save_heads
-from shoal.studies.circuits_learned import plain_agreement, plain_proof
+from shoal.studies.circuits_learned import plain_proof
 from shoal.studies.circuits_tasks import TASKS
 from shoal.studies.threads import threads
 
@@ -92,16 +104,19 @@ class Matched:
     Attributes:
         one, other: what was compared.
         pairs: which heads, and their agreement in plain values; `said` is a line for each.
+        matching: mean score of the matched heads of two files, see `shoal.circuits.measure_matching`.
     """
 
     one: str
     other: str
     pairs: list[dict[str, Any]]
     said: list[str]
+    matching: Measure | None = None
 
     def lines(self) -> list[str]:
         """A line for every pair."""
-        return [f"{self.one} against {self.other}", "", *self.said]
+        matched = [] if self.matching is None else [f"matched heads: mean score {self.matching}"]
+        return [f"{self.one} against {self.other}", "", *self.said, *matched]
 
 
 def verify_rule(text: str, config: HeadConfig) -> Verified:
@@ -169,8 +184,10 @@ def compare_sides(one: str, other: str, config: HeadConfig) -> Matched:
         tokens, max_len = config.tokens, config.max_len
     sides = [files.get(side) or [compile_rule(parse_rule(side), tokens, max_len)] for side in (one, other)]
     with threads(1):
-        found = [_pair(sides, pair) for pair in _matching(*sides)]
-    return Matched(one=one, other=other, pairs=[row for row, _ in found], said=[line for _, line in found])
+        pairs, matching = _matching(*sides)
+        found = [_pair(sides, pair) for pair in pairs]
+    rows, lines = [row for row, _ in found], [line for _, line in found]
+    return Matched(one=one, other=other, pairs=rows, said=lines, matching=matching)
 
 
 def exhibits(texts: Sequence[str], config: HeadConfig, seeds: int) -> list[tuple[AnyRule, Head, list[Head], str]]:
@@ -201,21 +218,20 @@ def _named(head: Head) -> str:
         return ""
 
 
-def _matching(ours: list[Head], theirs: list[Head]) -> list[tuple[int, int]]:
+def _matching(ours: list[Head], theirs: list[Head]) -> tuple[list[tuple[int, int]], Measure | None]:
     """A single head meets every other; else heads are matched."""
     if min(len(ours), len(theirs)) == 1:
-        return [(i, j) for i in range(len(ours)) for j in range(len(theirs))]
-    scores = [[compare(a, b, draws=2).score for b in theirs] for a in ours]
-    return match_heads(torch.tensor(scores))
+        return [(i, j) for i in range(len(ours)) for j in range(len(theirs))], None
+    scores = torch.tensor([[agreement_score(a, b) for b in theirs] for a in ours])
+    return match_heads(scores), measure_matching(scores)
 
 
 def _pair(sides: list[list[Head]], pair: tuple[int, int]) -> tuple[dict[str, Any], str]:
     found = compare(*(heads[i] for heads, i in zip(sides, pair, strict=True)), draws=RESAMPLES)
-    shares = [vars(share) for share in found.shares]
-    row = {"heads": list(pair), **plain_agreement(found), "copies": list(found.copies), "shares": shares}
+    row = {"heads": list(pair), "score": found.score, **asdict(found)}
     which = " × ".join(f"head {i}" if len(heads) > 1 else "head" for heads, i in zip(sides, pair, strict=True))
     line = (
         f"{which}: score {found.overall}; QK {found.qk.value:.3f}, contributions {found.contributions.value:.3f}, "
-        f"attention {found.attention.value:.3f}, OV {found.ov:.3f}, {found.temperature:.3g} times softer"
+        f"attention {found.attention.value:.3f}, OV {found.ov.value:.3f}, {found.temperature.value:.3g} times softer"
     )
     return row, line

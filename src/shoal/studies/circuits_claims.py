@@ -99,8 +99,8 @@ def the_hard_one_is_learned(m: Measured) -> Claim:
 
 def raw_weights_look_unlike(m: Measured) -> Claim:
     """W_Q of hand-made and learned heads point elsewhere."""
-    found = over([abs(head.compared.raw) for t in m.tasks for head in t.good if head.compared.raw is not None])
-    signed = [head.compared.raw for t in m.tasks for head in t.good if head.compared.raw is not None] or [0.0]
+    signed = [head.compared.raw.value for t in m.tasks for head in t.good if head.compared.raw] or [0.0]
+    found = over([abs(x) for x in signed])
     return Claim(
         id="raw_weights_look_unlike",
         sentence="The raw weights of hand-made and learned heads look unlike: the cosine of W_Q is below 0.5 in size.",
@@ -115,13 +115,13 @@ def raw_weights_look_unlike(m: Measured) -> Claim:
 
 def circuits_agree(m: Measured) -> Claim:
     """QK circuits agree after fixing the gauge."""
-    task, found = _least(m.with_good, lambda head: head.compared.qk[0])
-    beyond = [head.compared.qk[0] > head.compared.qk[4] for t in m.tasks for head in t.good]
+    task, found = _least(m.with_good, lambda head: head.compared.qk.value)
+    beyond = [head.compared.qk.value > head.compared.qk.chance_high for t in m.tasks for head in t.good]
     return Claim(
         id="circuits_agree",
         sentence="Their QK circuits agree once the gauge of the softmax is fixed: the cosine is above 0.9.",
         measured=f"Least for {task}: {found.value:.3f} on average; the mean over all rules is "
-        f"{_mean(m, lambda head: head.compared.qk[0]):.3f}. Of {len(beyond)} heads, {sum(beyond)} agree better than "
+        f"{_mean(m, lambda head: head.compared.qk.value):.3f}. Of {len(beyond)} heads, {sum(beyond)} agree better than "
         "95 % of heads with tokens and places renamed.",
         **ends(found),
         bound=MOSTLY,
@@ -132,9 +132,9 @@ def circuits_agree(m: Measured) -> Claim:
 
 def learned_is_softer(m: Measured) -> Claim:
     """Scores of learned heads are to be multiplied to become those of the hand-made ones."""
-    task, log = _least(m.with_good, lambda head: math.log(max(head.compared.temperature, 1e-6)))
+    task, log = _least(m.with_good, lambda head: math.log(max(head.compared.temperature.value, 1e-6)))
     found = Interval(*(math.exp(min(x, 50.0)) for x in (log.value, log.low, log.high)))
-    most = max(head.compared.temperature for t in m.with_good for head in t.good) if m.with_good else 1.0
+    most = max(head.compared.temperature.value for t in m.with_good for head in t.good) if m.with_good else 1.0
     return Claim(
         id="learned_is_softer",
         sentence="Learned attention is softer than attention by hand: its scores lie closer together.",
@@ -175,7 +175,8 @@ def positions_make_stripes(m: Measured) -> Claim:
         sentence="A head that selects a place shows as a vertical stripe: the key's place explains more than half of "
         "its attention maps.",
         measured=f"Of the maps of learned heads for {task.name} it explains {percent(found.value, 1)}, by hand "
-        f"{percent(task.hand_looks.stripe, 1)}.",
+        f"{percent(task.hand_looks.stripe, 1)}; with keys in another order "
+        f"{percent(task.over_good(lambda head: head.looks.by_chance[1]).value, 1)}.",
         **ends(found),
         bound=HALF,
         direction="above",
@@ -192,7 +193,8 @@ def distances_make_bands(m: Measured) -> Claim:
         sentence="A head that selects by distance shows as a diagonal band: the distance of key and query explains "
         "more than half of its attention maps.",
         measured=f"Of the maps of learned heads for {task.name} it explains {percent(found.value, 1)}, by hand "
-        f"{percent(task.hand_looks.band, 1)}.",
+        f"{percent(task.hand_looks.band, 1)}; with keys in another order "
+        f"{percent(task.over_good(lambda head: head.looks.by_chance[2]).value, 1)}.",
         **ends(found),
         bound=HALF,
         direction="above",
@@ -202,12 +204,13 @@ def distances_make_bands(m: Measured) -> Claim:
 
 def values_copy(m: Measured) -> Claim:
     """OV circuits are copies where they are used."""
-    task, found = _least([t for t in m.with_good if t.name != "unique"], lambda head: head.compared.ov)
+    task, found = _least([t for t in m.with_good if t.name != "unique"], lambda head: head.compared.ov.value)
     return Claim(
         id="values_copy",
         sentence="OV circuits of learned heads copy, as those by hand do: where a key gets attention, the cosine with "
         "a copy of its token is above 0.9.",
-        measured=f"Least for {task}: {found.value:.3f} on average, keys weighed by the attention that they get.",
+        measured=f"Least for {task}: {found.value:.3f} on average, keys weighed by the attention that they get; "
+        f"with keys renamed {_mean(m, lambda head: head.compared.ov.chance):.3f} over all rules.",
         **ends(found),
         bound=MOSTLY,
         direction="above",

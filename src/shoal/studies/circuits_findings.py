@@ -19,10 +19,10 @@ def summary(m: Measured) -> tuple[str, ...]:
     heads = [head for task in m.tasks for head in task.learned]
     good = [head for head in heads if head.proof.holds]
     unique = m.task("unique")
-    raw = [head.compared.raw for head in good if head.compared.raw is not None] or [0.0]
-    qk = [head.compared.qk[0] for head in good] or [0.0]
+    raw = [head.compared.raw.value for head in good if head.compared.raw] or [0.0]
+    qk = [head.compared.qk.value for head in good] or [0.0]
     removable = sum(head.drop < SPARED for x in m.transformers for head in x.heads)
-    softer = [head.compared.temperature for head in good] or [1.0]
+    softer = [head.compared.temperature.value for head in good] or [1.0]
     mixed = over([1 - head.looks.shares[3] for t in m.tasks if t.kind == "position" for head in t.good]).value
     most = [over([x.specialist(role).roles[at] for x in m.transformers]).value for at, role in enumerate(ROLES[:2])]
     return (
@@ -92,23 +92,23 @@ def _proof_row(task: TaskFound) -> tuple[str | float | int | None, ...]:
 
 def _agreement(config: CircuitsConfig, m: Measured) -> Table:
     measures = (
-        lambda head: head.compared.score[0],
-        lambda head: head.compared.qk[0],
-        lambda head: head.compared.contributions[0],
-        lambda head: head.compared.attention[0],
-        lambda head: head.compared.ov,
+        lambda head: head.compared.score.value,
+        lambda head: head.compared.qk.value,
+        lambda head: head.compared.contributions.value,
+        lambda head: head.compared.attention.value,
+        lambda head: head.compared.ov.value,
     )
     rows = []
     for task in m.with_good:
-        raw = [head.compared.raw for head in task.good if head.compared.raw is not None]
+        raw = [head.compared.raw.value for head in task.good if head.compared.raw]
         rows.append(
             (
                 task.name,
                 *(_interval(task.over_good(measure)) for measure in measures),
-                f"{_typical(task, lambda head: head.compared.qk[3]):.2f}",
+                f"{_typical(task, lambda head: head.compared.qk.chance):.2f}",
                 f"{min(raw):.2f} to {max(raw):.2f}" if raw else "",
-                _three(_typical(task, lambda head: head.compared.temperature)),
-                _three(_typical(task, lambda head: head.compared.jensen_shannon)),
+                _three(_typical(task, lambda head: head.compared.temperature.value)),
+                _three(_typical(task, lambda head: head.compared.jensen_shannon.value)),
             )
         )
     return Table(
@@ -137,15 +137,13 @@ def _agreement(config: CircuitsConfig, m: Measured) -> Table:
 def _looks(m: Measured) -> Table:
     rows = []
     for task in m.with_good:
-        shares = [_typical(task, lambda head, at=at: head.looks.shares[at]) for at in range(4)]
-        for name, found in (("hand", task.hand_looks.shares), ("learned", shares)):
-            looks = [
-                getattr(task.hand_looks, which)
-                if name == "hand"
-                else _typical(task, lambda head, which=which: getattr(head.looks, which))
-                for which in ("entropy", "stripe", "band")
-            ]
-            rows.append((task.name, name, *(percent(share, 1) for share in found), *(f"{x:.2f}" for x in looks)))
+        learned = [head.looks for head in task.good]
+        for name, found in (("hand", [task.hand_looks]), ("learned", learned)):
+            shares = (percent(over([looks.shares[at] for looks in found]).value, 1) for at in range(4))
+            seen = (over([getattr(looks, which) for looks in found]).value for which in ("entropy", "stripe", "band"))
+            rows.append((task.name, name, *shares, *(f"{x:.2f}" for x in seen)))
+        chance = (over([looks.by_chance[at] for looks in learned]).value for at in range(3))
+        rows.append((task.name, "by chance", "", "", "", "", *(f"{x:.2f}" for x in chance)))
     return Table(
         id="looks",
         title="What scores are made of, and what attention looks like",
@@ -163,7 +161,9 @@ def _looks(m: Measured) -> Table:
         rows=tuple(rows),
         note="Shares of the variance of gauge-fixed scores by query–key subspace; learned: means over heads that hold. "
         "Entropy is relative to attention spread over all keys. Stripe and band: share of the variation of the maps "
-        "of the longest sequences that the key's place, and its distance from the query, explain.",
+        "of the longest sequences that the key's place, and its distance from the query, explain. By chance: stripe "
+        "and band of the learned heads with every query's keys in another order, the same on all inputs; entropy of "
+        "attention drawn evenly from all that there is.",
     )
 
 

@@ -8,12 +8,11 @@ import torch
 from shoal.circuits import (
     Agreement,
     Head,
-    Measure,
     Proof,
     ablate,
     compare,
     decompile,
-    describe_pattern,
+    measure_pattern,
     qk_table,
     variance_shares,
     verify,
@@ -21,6 +20,7 @@ from shoal.circuits import (
 from shoal.circuits.layout import PADDING
 from shoal.circuits.rules import AnyRule
 from shoal.circuits.sequences import padded
+from shoal.circuits.sides import longest_maps
 from shoal.circuits.targets import selection
 from shoal.studies.circuits_tasks import Task
 from shoal.studies.measured_rows import Row
@@ -53,31 +53,29 @@ def compare_task(task: Task, heads: list[Head], resamples: int) -> Row:
 
 
 def plain_agreement(found: Agreement) -> Row:
-    """An agreement as plain values."""
-    five = lambda m: [m.value, m.low, m.high, m.chance, m.chance_high]  # noqa: E731
-    measures: dict[str, Measure] = {
+    """An agreement as plain values; every measure is a row with its interval and what chance gives."""
+    measures = {
         "score": found.overall,
         "qk": found.qk,
         "contributions": found.contributions,
         "attention": found.attention,
-    }
-    return {
-        **{name: five(measure) for name, measure in measures.items()},
         "jensen_shannon": found.jensen_shannon,
         "ov": found.ov,
         "raw": found.raw_queries,
         "temperature": found.temperature,
     }
+    return {name: measure and asdict(measure) for name, measure in measures.items()}
 
 
-def look(head: Head, task: Task) -> Row:
-    """What a head looks like, as `Looks` holds it; maps are those of all sequences of the full length."""
-    every = padded(len(task.vocabulary), task.max_len, PADDING)
-    longest = every[(every != PADDING).all(1)]
-    maps = head.trace_batch(longest).attention.detach()[..., int(head.layout.null) :]
-    found = describe_pattern(maps)
-    shares = list(asdict(variance_shares(head)).values())
-    return {"shares": shares, "entropy": found.entropy, "stripe": found.stripe, "band": found.band}
+def look(head: Head) -> Row:
+    """What a head looks like, as `Looks` holds it; maps are those of sequences of the full length."""
+    found = measure_pattern(longest_maps(head))
+    measures = {"entropy": found.entropy, "stripe": found.stripe, "band": found.band}
+    return {
+        "shares": list(asdict(variance_shares(head)).values()),
+        **{name: measure.value for name, measure in measures.items()},
+        "by_chance": [measure.chance for measure in measures.values()],
+    }
 
 
 def remove(head: Head, task: Task) -> Row:

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from shoal.circuits import Measure
 from shoal.measure import Interval, mean_interval
 
 ROLES = ("first", "previous", "same")  # keys that the readouts of the mixed task ask for
@@ -35,31 +36,33 @@ class Looks:
         shares: of the variance of the scores, by query–key subspace: content–content, content–position,
             position–content, position–position.
         entropy, stripe, band: of the attention maps on the longest sequences, see `shoal.circuits.Pattern`.
+        by_chance: the means of what chance gives for these three, see `shoal.circuits.measure_pattern`.
     """
 
     shares: list[float]
     entropy: float
     stripe: float
     band: float
+    by_chance: list[float]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Compared:
-    """A hand-made head against a learned one, see `shoal.circuits.Agreement`.
+    """A hand-made head against a learned one, see `shoal.circuits.Agreement`; raw is of W_Q."""
 
-    Attributes:
-        score, qk, contributions, attention: value, low, high, mean of renamed heads, what 95 % of them do not exceed.
-        jensen_shannon, ov, raw, temperature: as there; raw is None for weights of different shapes.
-    """
+    score: Measure
+    qk: Measure
+    contributions: Measure
+    attention: Measure
+    jensen_shannon: Measure
+    ov: Measure
+    raw: Measure | None
+    temperature: Measure
 
-    score: list[float]
-    qk: list[float]
-    contributions: list[float]
-    attention: list[float]
-    jensen_shannon: float
-    ov: float
-    raw: float | None
-    temperature: float
+    @classmethod
+    def read(cls, row: dict[str, Any]) -> "Compared":
+        """From a row of JSON."""
+        return cls(**{name: value and Measure(**value) for name, value in row.items()})
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -95,13 +95,13 @@ def _task(config: CircuitsConfig, rows: Rows, task: Task) -> TaskFound:
     of_hand = rows.once(
         PROVE,
         {"task": task.name, "of": "hand"},
-        lambda: {"proof": circuits_learned.check(hand, task), "looks": circuits_learned.look(hand, task)},
+        lambda: {"proof": circuits_learned.check(hand, task), "looks": circuits_learned.look(hand)},
     )
     proofs = _proofs(rows, task, learned)
     compared = rows.once(
         COMPARE, {"task": task.name}, lambda: circuits_learned.compare_task(task, learned, config.resamples)
     )["heads"]
-    looks = _each(rows, LOOK, task, learned, lambda head: circuits_learned.look(head, task))
+    looks = _each(rows, LOOK, task, learned, circuits_learned.look)
     removed = _each(rows, REMOVE, task, learned, lambda head: circuits_learned.remove(head, task))
     named = _each(rows, DECOMPILE, task, learned, lambda head: circuits_learned.name(head, task))
     best = next((i for i, proof in enumerate(proofs) if proof["holds"]), 0)
@@ -123,7 +123,7 @@ def _task(config: CircuitsConfig, rows: Rows, task: Task) -> TaskFound:
 
 
 def _head(seed: int, proof: Row, compared: Row, looks: Row, removed: Row, named: Row) -> LearnedHead:
-    parts: dict[str, Any] = {"proof": Checked(**proof), "compared": Compared(**compared), "looks": Looks(**looks)}
+    parts: dict[str, Any] = {"proof": Checked(**proof), "compared": Compared.read(compared), "looks": Looks(**looks)}
     return LearnedHead(seed=seed, **parts, **removed, **named)
 
 

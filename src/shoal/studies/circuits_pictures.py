@@ -140,11 +140,11 @@ def _shares(m: Measured) -> Picture:
 
 def _agreement(m: Measured) -> Picture:
     measures = {
-        "QK, gauge fixed": lambda head: head.compared.qk[0],
-        "QK of renamed heads": lambda head: head.compared.qk[3],
-        "raw W_Q": lambda head: head.compared.raw or 0.0,
-        "attention": lambda head: head.compared.attention[0],
-        "OV where used": lambda head: head.compared.ov,
+        "QK, gauge fixed": lambda head: head.compared.qk.value,
+        "QK of renamed heads": lambda head: head.compared.qk.chance,
+        "raw W_Q": lambda head: head.compared.raw.value if head.compared.raw else 0.0,
+        "attention": lambda head: head.compared.attention.value,
+        "OV where used": lambda head: head.compared.ov.value,
     }
     rows = [
         {"x": name, "y": task.name, "value": round(task.over_good(measure).value, 3)}

@@ -2,11 +2,10 @@
 
 from collections.abc import Sequence
 
-from shoal.circuits import Head, compare
+from shoal.circuits import Head
+from shoal.circuits.agreement import agreement_score
 from shoal.studies.circuits_tasks import Task
 from shoal.studies.measured_rows import Row
-
-DRAWS = 2  # intervals and chance are not asked for here
 
 
 def separate(tasks: Sequence[Task], learned: Sequence[Sequence[Head]]) -> Row:
@@ -17,7 +16,7 @@ def separate(tasks: Sequence[Task], learned: Sequence[Sequence[Head]]) -> Row:
         learned: heads that hold, by task.
     """
     hands = [task.by_hand() for task in tasks]
-    scores = [[[compare(hand, head, draws=DRAWS).score for head in heads] for heads in learned] for hand in hands]
+    scores = [[[agreement_score(hand, head) for head in heads] for heads in learned] for hand in hands]
     mean = lambda values: sum(values) / len(values) if values else 0.0  # noqa: E731
     rules = range(len(tasks))
     return {
