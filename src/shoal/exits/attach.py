@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from shoal.errors import InputError, unknown_name, wrong
-from shoal.exits.probe import logits_of
 from shoal.exits.taps import tapped
+from shoal.measure.logits import logits_of
 from shoal.measure.modes import in_mode
 
 
@@ -55,7 +55,7 @@ def try_layers(backbone: nn.Module, at: Sequence[str], num_classes: int, example
 
     with in_mode(backbone, training=False), tapped(backbone, at, note):
         try:
-            final = logits_of(backbone(example))
+            final = logits_of(backbone(example), "backbone")
         except (RuntimeError, IndexError, TypeError) as error:
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise wrong(
@@ -80,11 +80,11 @@ def check_bypass(backbone: nn.Module, at: Sequence[str], example: Tensor) -> Non
         InputError: naming the layer.
     """
     with in_mode(backbone, training=False):
-        full = logits_of(backbone(example))[:1]
+        full = logits_of(backbone(example), "backbone")[:1]
         for name in at:
             try:
                 with tapped(backbone, [name], lambda _, output: output[:1]):
-                    found = logits_of(backbone(example))
+                    found = logits_of(backbone(example), "backbone")
                 agrees = found.shape == full.shape and torch.allclose(found, full, rtol=1e-2, atol=1e-3)
             except (RuntimeError, ValueError, IndexError):
                 agrees = False

@@ -19,9 +19,10 @@ from shoal.errors import wrong
 from shoal.exits.attach import check_bypass, check_names, try_layers
 from shoal.exits.heads import create_head
 from shoal.exits.policies import Policy
-from shoal.exits.probe import guess_example, logits_of
+from shoal.exits.probe import guess_example
 from shoal.exits.taps import tapped
 from shoal.measure import MacCounter
+from shoal.measure.logits import logits_of
 from shoal.measure.modes import in_mode
 
 
@@ -106,7 +107,7 @@ class EarlyExit(nn.Module):
             found[index] = self.heads[index](output)
 
         with tapped(self.backbone, self.at, keep):
-            final = logits_of(self.backbone(x))
+            final = logits_of(self.backbone(x), "backbone")
         return [*(found[index] for index in range(len(self.at))), final]
 
     @torch.no_grad()
@@ -151,7 +152,7 @@ class EarlyExit(nn.Module):
         if len(x):
             try:
                 with tapped(self.backbone, self.at, leave):
-                    final = logits_of(self.backbone(x))
+                    final = logits_of(self.backbone(x), "backbone")
                 logits[rows] = final.float()
             except _AllDone:
                 pass

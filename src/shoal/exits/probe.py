@@ -1,29 +1,12 @@
-"""What can be learned of an unknown network by looking at it: an input that it takes, and where its logits are."""
-
-from typing import Any
+"""What can be learned of an unknown network by looking at it: an input that it takes."""
 
 import torch
 from torch import Tensor, nn
 
-from shoal.errors import InputError, wrong
+from shoal.errors import InputError
 from shoal.measure.modes import in_mode
 
 _SIDES = (32, 64, 96, 224)
-
-
-def logits_of(output: Any) -> Tensor:
-    """The logits in what a classifier returned: a tensor, a tuple that begins with one, or `.logits`.
-
-    Raises:
-        InputError: if it is none of these.
-    """
-    if isinstance(output, Tensor):
-        return output
-    if isinstance(getattr(output, "logits", None), Tensor):
-        return output.logits
-    if isinstance(output, tuple | list) and output and isinstance(output[0], Tensor):
-        return output[0]
-    raise wrong("backbone", expected="logits, a tuple that begins with them, or .logits", got=type(output).__name__)
 
 
 @torch.no_grad()

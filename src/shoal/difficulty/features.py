@@ -1,0 +1,148 @@
+"""What every probe sees: the input, chosen layers and the softmax as rows of numbers, and the network's answers."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from shoal.difficulty.layers import check_layers, choose_layers
+from shoal.difficulty.pooling import pool
+from shoal.engine import Data, Precision, in_order
+from shoal.engine.batches import Prepare
+from shoal.errors import wrong
+from shoal.measure import record
+from shoal.measure.logits import logits_of
+from shoal.measure.modes import in_mode
+
+INPUT, SOFTMAX = "input", "softmax"
+
+
+@dataclass(frozen=True)
+class Features:
+    """Rows of every probe for one data set, on the CPU, in float32.
+
+    Attributes:
+        layers: names of the probes: the input first, the softmax last.
+        values: rows by probe, [n, at most 512] but for the input, which is whole.
+        pooling: how the rows of every probe were made.
+        probabilities: of the network.
+        labels: as given.
+        seconds: that it took.
+    """
+
+    layers: tuple[str, ...]
+    values: dict[str, Float[Tensor, "n dim"]]
+    pooling: dict[str, str]
+    probabilities: Float[Tensor, "n classes"]
+    labels: Int[Tensor, " n"]
+    seconds: float
+
+    @property
+    def predicted(self) -> Int[Tensor, " n"]:
+        """The network's classes; ties go to the lower one."""
+        return self.probabilities.argmax(1)
+
+
+def find_layers(model: nn.Module, data: Data, layers: Sequence[str] | None, *, prepare: Prepare | None) -> list[str]:
+    """Layers to look at: those that were named, in the order in which they run, or chosen ones.
+
+    Raises:
+        InputError: see `choose_layers` and `check_layers`.
+    """
+    inputs, _ = next(iter(in_order(data, batch_size=2, prepare=prepare)), (None, None))
+    if inputs is None or not len(inputs):
+        raise wrong("data", expected="at least one example", got="none")
+    device = next((p.device for p in model.parameters()), torch.device("cpu"))
+    example = inputs[:2].to(device)
+    return choose_layers(model, example) if layers is None else check_layers(model, layers, example)
+
+
+@torch.no_grad()
+def probe_features(
+    model: nn.Module,
+    data: Data,
+    layers: Sequence[str],
+    *,
+    batch_size: int = 512,
+    prepare: Prepare | None = None,
+    precision: Precision | None = None,
+    device: torch.device | None = None,
+) -> Features:
+    """Run a classifier once over a data set.
+
+    Args:
+        model: put into evaluation mode, and every part back into the mode that it was in.
+        data: (inputs [n, ...], labels [n]), or a loader of such pairs that does not shuffle.
+        layers: names, in the order in which they run.
+        batch_size: rows at a time, for a pair of tensors.
+        prepare: applied to the inputs of every batch.
+        precision: how to run; float32 unless given.
+        device: where to run; where the model is, unless given.
+
+    Raises:
+        InputError: if there are no data, labels are out of range, or an activation is NaN or infinite.
+    """
+    began = time.perf_counter()
+    precision = precision or Precision()
+    device = device or next((p.device for p in model.parameters()), torch.device("cpu"))
+    how: dict[str, str] = {}
+    parts: dict[str, list[Tensor]] = {name: [] for name in (INPUT, *layers)}
+    probabilities, labels = [], []
+    fused = torch.backends.mha.get_fastpath_enabled()
+    try:
+        torch.backends.mha.set_fastpath_enabled(False)  # it passes layers by
+        with in_mode(model, training=False):
+            for inputs, truth in in_order(data, batch_size=batch_size, prepare=prepare):
+                placed = precision.place(inputs, device)
+                with record(model, layers) as recording, precision.autocast(device):
+                    answer = logits_of(model(placed))
+                for name in layers:
+                    rows, how[name] = pool(recording[name])
+                    parts[name].append(rows.cpu())
+                parts[INPUT].append(inputs.flatten(1).float().cpu())
+                probabilities.append(answer.float().softmax(1).cpu())
+                labels.append(truth.cpu())
+    finally:
+        torch.backends.mha.set_fastpath_enabled(fused)
+    if not labels:
+        raise wrong("data", expected="at least one example", got="none")
+    values = {}
+    for name in (INPUT, *layers):
+        values[name] = torch.cat(parts.pop(name))  # one at a time: the parts are as large as the whole
+    values[SOFTMAX] = torch.cat(probabilities)
+    _check_finite(values)
+    check_labels(torch.cat(labels), values[SOFTMAX].shape[1])
+    return Features(
+        layers=tuple(values),
+        values=values,
+        pooling={INPUT: "whole", **how, SOFTMAX: "whole"},
+        probabilities=values[SOFTMAX],
+        labels=torch.cat(labels),
+        seconds=time.perf_counter() - began,
+    )
+
+
+def check_labels(labels: Tensor, classes: int, what: str = "labels") -> None:
+    """Refuse labels that are no classes, or of one class only.
+
+    Raises:
+        InputError: naming what was found.
+    """
+    if labels.ndim != 1 or labels.is_floating_point() or labels.is_complex() or labels.dtype == torch.bool:
+        raise wrong(what, expected="whole numbers [n]", got=f"{labels.dtype} {list(labels.shape)}")
+    least, most = int(labels.min()), int(labels.max())
+    if least < 0 or most >= classes:
+        raise wrong(what, expected=f"classes 0 to {classes - 1}", got=f"{least} to {most}")
+    if least == most:
+        raise wrong(what, expected="at least two classes", got=f"only class {least}")
+
+
+def _check_finite(values: dict[str, Tensor]) -> None:
+    for name, rows in values.items():
+        if not bool(torch.isfinite(rows).all()):
+            bad = int((~torch.isfinite(rows)).any(1).sum())
+            got, fix = f"NaN or infinity in {bad} rows", "look at the weights and inputs, or run in float32"
+            raise wrong(f"activations of {name}", expected="finite numbers", got=got, fix=fix)

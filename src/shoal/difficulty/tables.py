@@ -1,0 +1,112 @@
+"""Tables of distances between queries and references, and where a row of one is least.
+
+The c smallest of n numbers lie within the c blocks whose own smallest number is least: any other block has c smaller
+numbers elsewhere. So a row is read once for the minima of its blocks, and never sorted.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+BLOCK = 32  # numbers that share a minimum
+TILE = 4096  # references at once: their distances stay in the cache
+
+
+@dataclass(frozen=True)
+class Table:
+    """Square distances, as far as they are known.
+
+    Attributes:
+        numbers: of queries with references; references are padded to whole blocks, far away.
+        minima: of blocks. A block of a tile is every TILE/BLOCK-th of its columns, which is how a minimum is fast.
+        lower: makes a bound of a query's numbers: a true square distance is at least that.
+    """
+
+    numbers: Float[Tensor, "queries references"]
+    minima: Float[Tensor, "queries blocks"]
+    lower: Callable[[Tensor, Tensor], Tensor]
+
+    def least(self, rows: Int[Tensor, " rows"], count: int) -> tuple[Int[Tensor, "rows count"], Float[Tensor, " rows"]]:
+        """Columns of the least numbers of some rows, and what no true distance of another column is below."""
+        places = self._places(self.minima[rows].topk(min(count, self.minima.shape[1]), 1, False, False).indices)
+        found, order = self.numbers[rows[:, None], places].topk(count, 1, largest=False)
+        return places.gather(1, order), self.lower(found[:, -1], rows)
+
+    def _places(self, blocks: Int[Tensor, "rows blocks"]) -> Int[Tensor, "rows columns"]:
+        """Columns of blocks."""
+        tile, place = blocks // (TILE // BLOCK), blocks % (TILE // BLOCK)
+        width = (self.numbers.shape[1] - tile * TILE).clamp_max(TILE)  # of the tile: the last one may be narrower
+        member = torch.arange(BLOCK)
+        return ((tile * TILE + place)[..., None] + member * (width // BLOCK)[..., None]).flatten(1)
+
+
+class ProductTables:
+    """Tables by a product of matrices in float32: ‖r‖² − 2 q·r.
+
+    The bound: each of ‖q‖², ‖r‖² and 2 q·r is a sum of `dim` products, whose rounding is at most dim · ε · Σ|a||b|
+    (Higham 2002, "Accuracy and stability of numerical algorithms", section 3.1), and (‖q‖ + ‖r‖)² is more than all of
+    them together. Eight more ε are for the sums of the three, and for the rows' own rounding.
+
+    Args:
+        references: (n, dim), float32.
+    """
+
+    def __init__(self, references: Float[Tensor, "references dim"]):
+        self.squares = references.square().sum(1)
+        self.references = torch.cat([references, self.squares[:, None]], 1)  # one product for all of it
+        self.epsilon = (references.shape[1] + 8) * torch.finfo(torch.float32).eps
+
+    def table(self, queries: Float[Tensor, "queries dim"]) -> Table:
+        """Of queries with all references."""
+        sizes = queries.square().sum(1)
+        rounding = self.epsilon * (sizes.sqrt() + self.squares.max().sqrt()).square()
+
+        rows = torch.cat([-2 * queries, queries.new_ones(len(queries), 1)], 1)
+
+        def fill(tile: slice, out: Tensor) -> None:
+            torch.mm(rows, self.references[tile].T, out=out)
+
+        lower = lambda least, rows: least + sizes[rows] - rounding[rows]  # noqa: E731
+        return _filled(queries, len(self.references), fill, lower)
+
+
+class DirectTables:
+    """Tables by differences in float64, for a few dimensions: as exact as can be, also where rows are very close.
+
+    Args:
+        references: (n, dim), float64.
+    """
+
+    def __init__(self, references: Float[Tensor, "references dim"]):
+        self.references = references
+
+    def table(self, queries: Float[Tensor, "queries dim"]) -> Table:
+        """Of queries with all references."""
+        share = (queries.shape[1] + 8) * torch.finfo(torch.float64).eps
+
+        def fill(tile: slice, out: Tensor) -> None:
+            found = torch.cdist(queries, self.references[tile], compute_mode="donot_use_mm_for_euclid_dist")
+            torch.square(found, out=out)
+
+        return _filled(queries, len(self.references), fill, lambda least, _: least * (1 - share))
+
+
+def _filled(
+    queries: Tensor,
+    references: int,
+    fill: Callable[[slice, Tensor], None],
+    lower: Callable[[Tensor, Tensor], Tensor],
+) -> Table:
+    """A table that is filled tile by tile; what lies beyond the references is far away."""
+    width = -(-references // BLOCK) * BLOCK
+    numbers = queries.new_empty(len(queries), width)
+    minima = queries.new_empty(len(queries), width // BLOCK)
+    numbers[:, references:] = torch.inf
+    for at in range(0, width, TILE):
+        tile, end = slice(at, min(at + TILE, references)), min(at + TILE, width)
+        fill(tile, numbers[:, tile])
+        torch.amin(numbers[:, at:end].unflatten(1, (BLOCK, -1)), 1, out=minima[:, at // BLOCK : end // BLOCK])
+    return Table(numbers, minima, lower)
