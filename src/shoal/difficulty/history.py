@@ -123,14 +123,16 @@ class Recorder:
         self._labels = torch.cat(labels).cpu()
         now = torch.cat(found)
         if self.folder:
-            save_file({"probabilities": now, "labels": self._labels}, self.folder / f"{len(self):04d}.safetensors")
+            save_file({"probabilities": now, "labels": self._labels}, self.folder / f"{self.times:04d}.safetensors")
         else:
             self._kept.append(now)
         if self.then:
             return self.then(model, precision, device)
         return {"loss": loss / len(now), "accuracy": float((now.argmax(1) == self._labels).double().mean())}
 
-    def __len__(self) -> int:
+    @property
+    def times(self) -> int:
+        """How often it was called."""
         return len(self._files()) if self.folder else len(self._kept)
 
     def history(self) -> PredictionHistory:
@@ -139,7 +141,7 @@ class Recorder:
         Raises:
             InputError: if nothing was.
         """
-        if not len(self):
+        if not self.times:
             raise wrong("history", expected="at least one recorded time", got="none", fix="train with validate=")
         if not self.folder:
             return PredictionHistory(torch.stack(self._kept), self._labels)

@@ -189,7 +189,7 @@ class _Loop:
             "train_loss": self.world.mean(sums["loss"] / sums["steps"]),
             "train_accuracy": self.world.mean(sums["correct"] / sums["rows"]),
         }
-        if self.validate:
+        if self.validate is not None:
             result_model = self.average.model if self.average else self.model
             found = self.validate(result_model, self.precision, self.device)
             if not math.isfinite(found["loss"]):
