@@ -21,6 +21,7 @@ from shoal.studies.circuits_tasks import TASKS
 from shoal.studies.circuits_transformer import HEADS, LAYERS
 
 SEEDS = 40
+BY_CHANCE = [0.25] * 4 + [0.7, 0.2, 0.2]
 
 
 def proof(**changes: Any) -> Checked:
@@ -40,7 +41,7 @@ def learned(seed: int = 0, *, raw: float | None = 0.1, temperature: float = 5.0,
     found = LearnedHead(
         seed=seed,
         proof=proof(),
-        looks=Looks(shares=[0.02, 0.03, 0.05, 0.9], entropy=0.1, stripe=0.9, band=0.8, by_chance=[0.7, 0.2, 0.2]),
+        looks=Looks(shares=[0.02, 0.03, 0.05, 0.9], entropy=0.1, stripe=0.9, band=0.8, by_chance=BY_CHANCE),
         compared=Compared(
             score=around(near),
             qk=around(near),
@@ -72,7 +73,7 @@ def task(name: str, heads: list[LearnedHead] | None = None) -> TaskFound:
         dims=[7, 1, 3],
         seconds=1.0,
         hand=proof(leak=1e-22),
-        hand_looks=Looks(shares=[0.0, 0.0, 0.0, 1.0], entropy=0.0, stripe=1.0, band=1.0, by_chance=[0.7, 0.2, 0.2]),
+        hand_looks=Looks(shares=[0.0, 0.0, 0.0, 1.0], entropy=0.0, stripe=1.0, band=1.0, by_chance=BY_CHANCE),
         learned=heads or [learned(seed) for seed in range(SEEDS)],
         shown=Shown(
             queries=["A0", "B1"],

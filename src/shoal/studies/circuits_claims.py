@@ -157,7 +157,8 @@ def content_is_mixed_in(m: Measured) -> Claim:
         sentence="Learned heads mix content into rules that are about positions only: more than a hundredth of the "
         "variance of their scores involves contents.",
         measured=f"{percent(found.value, 1)} on average over {len(heads)} heads of the rules by position, by hand "
-        f"{percent(max(1 - t.hand_looks.shares[3] for t in m.tasks if t.kind == 'position'), 1)} at most.",
+        f"{percent(max(1 - t.hand_looks.shares[3] for t in m.tasks if t.kind == 'position'), 1)} at most; of weights "
+        f"that know no subspaces {percent(over([1 - head.looks.by_chance[3] for head in heads]).value, 1)}.",
         **ends(found),
         bound=MIXED,
         direction="above",
@@ -176,7 +177,7 @@ def positions_make_stripes(m: Measured) -> Claim:
         "its attention maps.",
         measured=f"Of the maps of learned heads for {task.name} it explains {percent(found.value, 1)}, by hand "
         f"{percent(task.hand_looks.stripe, 1)}; with keys in another order "
-        f"{percent(task.over_good(lambda head: head.looks.by_chance[1]).value, 1)}.",
+        f"{percent(task.over_good(lambda head: head.looks.by_chance[5]).value, 1)}.",
         **ends(found),
         bound=HALF,
         direction="above",
@@ -194,7 +195,7 @@ def distances_make_bands(m: Measured) -> Claim:
         "more than half of its attention maps.",
         measured=f"Of the maps of learned heads for {task.name} it explains {percent(found.value, 1)}, by hand "
         f"{percent(task.hand_looks.band, 1)}; with keys in another order "
-        f"{percent(task.over_good(lambda head: head.looks.by_chance[2]).value, 1)}.",
+        f"{percent(task.over_good(lambda head: head.looks.by_chance[6]).value, 1)}.",
         **ends(found),
         bound=HALF,
         direction="above",

@@ -139,11 +139,11 @@ def _looks(m: Measured) -> Table:
     for task in m.with_good:
         learned = [head.looks for head in task.good]
         for name, found in (("hand", [task.hand_looks]), ("learned", learned)):
-            shares = (percent(over([looks.shares[at] for looks in found]).value, 1) for at in range(4))
-            seen = (over([getattr(looks, which) for looks in found]).value for which in ("entropy", "stripe", "band"))
-            rows.append((task.name, name, *shares, *(f"{x:.2f}" for x in seen)))
-        chance = (over([looks.by_chance[at] for looks in learned]).value for at in range(3))
-        rows.append((task.name, "by chance", "", "", "", "", *(f"{x:.2f}" for x in chance)))
+            shares = [over([looks.shares[at] for looks in found]).value for at in range(4)]
+            seen = [over([getattr(looks, which) for looks in found]).value for which in ("entropy", "stripe", "band")]
+            rows.append((task.name, name, *_looking(shares, seen)))
+        chance = [over([looks.by_chance[at] for looks in learned]).value for at in range(7)]
+        rows.append((task.name, "by chance", *_looking(chance[:4], chance[4:])))
     return Table(
         id="looks",
         title="What scores are made of, and what attention looks like",
@@ -161,10 +161,14 @@ def _looks(m: Measured) -> Table:
         rows=tuple(rows),
         note="Shares of the variance of gauge-fixed scores by query–key subspace; learned: means over heads that hold. "
         "Entropy is relative to attention spread over all keys. Stripe and band: share of the variation of the maps "
-        "of the longest sequences that the key's place, and its distance from the query, explain. By chance: stripe "
-        "and band of the learned heads with every query's keys in another order, the same on all inputs; entropy of "
-        "attention drawn evenly from all that there is.",
+        "of the longest sequences that the key's place, and its distance from the query, explain. By chance: shares "
+        "of weights as large that know no subspaces; stripe and band of the learned heads with every query's keys in "
+        "another order, the same on all inputs; entropy of attention drawn evenly from all that there is.",
     )
+
+
+def _looking(shares: list[float], seen: list[float]) -> tuple[str, ...]:
+    return (*(percent(share, 1) for share in shares), *(f"{x:.2f}" for x in seen))
 
 
 def _entries(m: Measured) -> Table:

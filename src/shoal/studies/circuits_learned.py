@@ -13,8 +13,8 @@ from shoal.circuits import (
     compare,
     decompile,
     measure_pattern,
+    measure_shares,
     qk_table,
-    variance_shares,
     verify,
 )
 from shoal.circuits.layout import PADDING
@@ -69,12 +69,13 @@ def plain_agreement(found: Agreement) -> Row:
 
 def look(head: Head) -> Row:
     """What a head looks like, as `Looks` holds it; maps are those of sequences of the full length."""
+    shares = vars(measure_shares(head)).values()
     found = measure_pattern(longest_maps(head))
     measures = {"entropy": found.entropy, "stripe": found.stripe, "band": found.band}
     return {
-        "shares": list(asdict(variance_shares(head)).values()),
+        "shares": [share.value for share in shares],
         **{name: measure.value for name, measure in measures.items()},
-        "by_chance": [measure.chance for measure in measures.values()],
+        "by_chance": [measure.chance for measure in (*shares, *measures.values())],
     }
 
 

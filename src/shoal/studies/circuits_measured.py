@@ -36,7 +36,8 @@ class Looks:
         shares: of the variance of the scores, by query–key subspace: content–content, content–position,
             position–content, position–position.
         entropy, stripe, band: of the attention maps on the longest sequences, see `shoal.circuits.Pattern`.
-        by_chance: the means of what chance gives for these three, see `shoal.circuits.measure_pattern`.
+        by_chance: the means of what chance gives for the four shares and these three, see
+            `shoal.circuits.measure_shares` and `measure_pattern`.
     """
 
     shares: list[float]
