@@ -37,12 +37,25 @@ def test_the_five_lines_run() -> None:
 def test_the_attention_example_runs(capsys: pytest.CaptureFixture[str]) -> None:
     from shoal.studies.attention_inputs import draw_inputs
 
-    (code,) = re.findall(r"```py\n(.*?)```", README, re.DOTALL)
+    code, _ = re.findall(r"```py\n(.*?)```", README, re.DOTALL)
     q, k, v = (x.float() for x in draw_inputs("aniso", 2048, heads=1, dim=64, seed=3, purpose="readme"))
     names = {"q": q, "k": k, "v": v}
     exec(code, names)
     assert names["out"].shape == v.shape
     assert "take landmark with 64 features" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/difficulty.md"])
+def test_the_difficulty_example_runs(page: str, capsys: pytest.CaptureFixture[str]) -> None:
+    from shoal.nets import create_model
+
+    code = re.findall(r"```py\n(.*?)```", (ROOT / page).read_text(), re.DOTALL)[-1]
+    model = create_model("cifar_resnet18", width=4, in_channels=1, seed=0)
+    labels = torch.arange(200) % 10
+    images = torch.randn(200, 1, 8, 8, generator=torch.Generator().manual_seed(0)) + labels[:, None, None, None]
+    names = {"model": model, "your_model": model, "train_images": images, "train_labels": labels}
+    exec(code, names | {"test_images": images[:50] + 0.1, "test_labels": labels[:50]})
+    assert "probes that are right: input" in capsys.readouterr().out
 
 
 def test_the_tree_is_there() -> None:

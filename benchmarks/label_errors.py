@@ -1,0 +1,150 @@
+"""Finding wrong labels: one training and its neighbours against cleanlab's scores from five folds.
+
+    python -m benchmarks.label_errors [digits|fashion-mnist|cifar10n] [--seeds 5] [--epochs 0]
+
+Labels are made wrong in three ways at 5, 10 and 40 % (see benchmarks/label_noise.py); the measure is the average
+precision of the ranking. Ours trains one network on all examples with their wrong labels; cleanlab gets probabilities
+of five networks of the same kind, each of which trained for as many epochs on four fifths. Of its three scores the one
+that is best in a cell counts there. Rows that are in the record are not measured again. Writes
+benchmarks/records/label-errors.json.
+"""
+
+import argparse
+import itertools
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.metrics import average_precision_score
+from sklearn.model_selection import StratifiedKFold
+from torch import Tensor, nn
+
+from benchmarks.label_noise import KINDS, spoil
+from shoal.data import load, stratified_sample
+from shoal.difficulty import PredictionHistory, find_label_errors, prediction_depth
+from shoal.engine import FitConfig, Precision, as_batches, describe_environment, fit, in_order, seed_everything
+from shoal.files import write_json
+
+RECORD = Path(__file__).parent / "records" / "label-errors.json"
+RATES = (0.05, 0.1, 0.4)
+FOLDS = 5
+ROWS = {"digits": 1797, "fashion-mnist": 10_000}
+EPOCHS = {"digits": 20, "fashion-mnist": 8}
+CLEANLAB = ("self_confidence", "normalized_margin", "confidence_weighted_entropy")
+
+
+def say(text: str) -> None:
+    """Progress."""
+    print(f"{time.strftime('%H:%M:%S')}  {text}", flush=True)
+
+
+def network(channels: int, classes: int, side: int) -> nn.Module:
+    """Three stages of convolution, normalisation and activation."""
+    widths, parts = (channels, 16, 32, 64), []
+    for before, after in itertools.pairwise(widths):
+        stage = [nn.Conv2d(before, after, 3, padding=1, bias=False), nn.BatchNorm2d(after), nn.ReLU()]
+        parts.append(nn.Sequential(*stage, nn.MaxPool2d(2)) if side >= 4 else nn.Sequential(*stage))
+        side //= 2
+    return nn.Sequential(*parts, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(widths[-1], classes))
+
+
+def train(images: Tensor, labels: Tensor, prepare: Any, epochs: int, seed: int, watch: Any = None) -> nn.Module:
+    """One network on these labels."""
+    seed_everything(seed)
+    classes = int(labels.max()) + 1
+    model = network(images.shape[1], classes, images.shape[2])
+    config = FitConfig(epochs=epochs, learning_rate=0.05, precision="fp32", seed=seed, label_smoothing=0.0)
+    batches = as_batches((images, labels), batch_size=128, prepare=prepare, seed=seed)
+    fit(model, batches, config=config, validate=watch)
+    return model
+
+
+@torch.no_grad()
+def probabilities(model: nn.Module, images: Tensor, prepare: Any) -> Tensor:
+    """Of the classes."""
+    model.eval()
+    pairs = in_order((images, torch.zeros(len(images), dtype=torch.long)), prepare=prepare)
+    return torch.cat([model(Precision().place(x, torch.device("cpu"))).softmax(1) for x, _ in pairs])
+
+
+def ours(images: Tensor, labels: Tensor, prepare: Any, epochs: int, seed: int) -> dict[str, np.ndarray]:
+    """Scores from one training: what `find_label_errors` says, and what else could have been said, beside it."""
+    watch = PredictionHistory.recorder((images, labels), prepare=prepare)
+    model = train(images, labels, prepare, epochs, seed, watch)
+    depth = prediction_depth(model, (images, labels), prepare=prepare, metric="cosine")
+    history = watch.history()
+    own = depth.votes.gather(2, labels[:, None, None].expand(-1, len(depth.layers), 1))[..., 0]
+    return {
+        "shoal": find_label_errors(depth).score.numpy(),
+        "votes, last layer": own[:, -2].numpy(),
+        "confidence in training": history.confidence().numpy(),
+        "prediction depth": -depth.depth.numpy(),
+    }
+
+
+def cleanlab(images: Tensor, labels: Tensor, prepare: Any, epochs: int, seed: int) -> dict[str, np.ndarray]:
+    """Scores from five folds."""
+    from cleanlab.rank import get_label_quality_scores
+
+    found = torch.zeros(len(labels), int(labels.max()) + 1)
+    folds = StratifiedKFold(FOLDS, shuffle=True, random_state=seed).split(images, labels)
+    for number, (kept, left) in enumerate(folds):
+        model = train(images[kept], labels[kept], prepare, epochs, 100 * seed + number)
+        found[left] = probabilities(model, images[left], prepare)
+    given, table = labels.numpy(), found.double().numpy()
+    table /= table.sum(1, keepdims=True)
+    return {
+        f"cleanlab {name}": get_label_quality_scores(given, table, method=name, adjust_pred_probs=False)
+        for name in CLEANLAB
+    }
+
+
+def measure(data: str, kind: str, rate: float, seed: int, epochs: int) -> dict[str, Any]:
+    """Average precision of every score, and seconds of both ways."""
+    splits = load(data)
+    parts = [part.pair for part in (splits.train, splits.validation, splits.test) if len(part)]
+    images, truth = (torch.cat(part) for part in zip(*parts, strict=True))
+    if len(truth) > ROWS[data]:
+        images, truth = stratified_sample(splits.train, ROWS[data]).pair
+    labels = spoil(images, truth, kind, rate, seed)
+    wrong = (labels != truth).numpy()
+    row: dict[str, Any] = {"data": data, "kind": kind, "rate": rate, "seed": seed, "epochs": epochs, "n": len(truth)}
+    row |= {"precision": {}, "seconds": {}}
+    for name, way in (("shoal", ours), ("cleanlab", cleanlab)):
+        began = time.perf_counter()
+        scores = way(images, labels, splits.normalise, epochs, seed)
+        row["seconds"][name] = time.perf_counter() - began
+        row["precision"] |= {key: float(average_precision_score(wrong, -score)) for key, score in scores.items()}
+    return row
+
+
+def main() -> None:
+    """Measure the rows that are missing."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("data", choices=tuple(ROWS))
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--epochs", type=int, default=0)
+    args = parser.parse_args()
+    record = json.loads(RECORD.read_text()) if RECORD.exists() else {"rows": []}
+    epochs = args.epochs or EPOCHS[args.data]
+    known = {(r["data"], r["kind"], r["rate"], r["seed"], r["epochs"]) for r in record["rows"]}
+    for seed in range(args.seeds):
+        for kind in KINDS:
+            for rate in RATES:
+                if (args.data, kind, rate, seed, epochs) in known:
+                    continue
+                row = measure(args.data, kind, rate, seed, epochs)
+                record["rows"].append(row)
+                record["environment"] = describe_environment(seed=0, device="cpu", why="benchmark")
+                write_json(RECORD, record)
+                best = max(value for key, value in row["precision"].items() if key.startswith("cleanlab"))
+                own = ", ".join(f"{key} {x:.4f}" for key, x in row["precision"].items() if "cleanlab" not in key)
+                times = ", ".join(f"{name} {seconds:.0f} s" for name, seconds in row["seconds"].items())
+                say(f"{kind} {rate:.0%} seed {seed}: {own}; cleanlab {best:.4f}; {times}")
+
+
+if __name__ == "__main__":
+    main()
