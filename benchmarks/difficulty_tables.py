@@ -13,7 +13,13 @@ from benchmarks.attention_tables import filled, markdown
 
 DOCS = Path(__file__).parents[1] / "docs" / "difficulty.md"
 RECORDS = Path(__file__).parent / "records"
-ALSO = ("votes, last layer", "confidence in training", "prediction depth")  # one training, too
+ALSO = (
+    "shoal without a history",
+    "mean vote",
+    "votes, last layer",
+    "confidence in training",
+    "prediction depth",
+)  # one training, too
 
 Record = dict[str, Any]
 

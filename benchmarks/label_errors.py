@@ -74,11 +74,13 @@ def ours(images: Tensor, labels: Tensor, prepare: Any, epochs: int, seed: int) -
     """Scores from one training: what `find_label_errors` says, and what else could have been said, beside it."""
     watch = PredictionHistory.recorder((images, labels), prepare=prepare)
     model = train(images, labels, prepare, epochs, seed, watch)
-    depth = prediction_depth(model, (images, labels), prepare=prepare, metric="cosine")
+    depth = prediction_depth(model, (images, labels), prepare=prepare)
     history = watch.history()
     own = depth.votes.gather(2, labels[:, None, None].expand(-1, len(depth.layers), 1))[..., 0]
     return {
-        "shoal": find_label_errors(depth).score.numpy(),
+        "shoal": find_label_errors(depth, history=history).score.numpy(),
+        "shoal without a history": find_label_errors(depth).score.numpy(),
+        "mean vote": own.mean(1).numpy(),
         "votes, last layer": own[:, -2].numpy(),
         "confidence in training": history.confidence().numpy(),
         "prediction depth": -depth.depth.numpy(),

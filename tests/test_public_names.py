@@ -31,6 +31,8 @@ ROOMS = {
     "shoal.report": "Drawing draw render write_report",
     "shoal.exits": "Confidence EarlyExit Entropy ExitOutputs ExitResult FrontierRow Policy choose_policy exit_outputs "
     "fit_exits frontier joint_objective policy_path",
+    "shoal.difficulty": "Depth Features LabelIssues Neighbours PredictionHistory Recorder Score ScoreTable choose_layers "
+    "depth_of_features difficulty_scores find_label_errors nearest prediction_depth probe_features prototypicality",
 }
 
 
@@ -72,17 +74,20 @@ def test_arguments_of_the_contract() -> None:
 
 
 def test_the_commands_and_their_flags() -> None:
-    from shoal.cli import app, attention, circuits, data, study
+    from shoal.cli import app, attention, circuits, data, difficulty, study
 
     words = lambda group: {name for name in group if not name.startswith("-")}  # noqa: E731
-    assert words(app) == {"attention", "circuits", "data", "demo", "report", "study"}
+    assert words(app) == {"attention", "circuits", "data", "demo", "difficulty", "report", "study"}
     assert words(data) == {"fetch", "list", "verify"}
-    assert words(study) == {"attention", "circuits", "exits"}
+    assert words(study) == {"attention", "circuits", "difficulty", "exits"}
     assert words(attention) == {"error"}
     assert words(circuits) == {"compare", "learn", "page", "verify"}
+    assert words(difficulty) == {"label-errors", "score"}
     flags = lambda app: {name for argument in app.assemble_argument_collection() for name in argument.names}  # noqa: E731
     common = {"--budget", "--seed", "--run", "--json", "--who"}
     assert {"--data", "--minutes", "--offline", "--device", *common} <= flags(study["exits"])
+    images = {"--data", "--minutes", "--epochs", "--offline", "--device", "--width", "--precision"}
+    assert {"--k", "--layers", "--early", "--references", *images, *common} <= flags(study["difficulty"])
     assert {"--heads", "--length", "--features", "--window", *common} <= flags(study["attention"])
     assert {"--seeds", "--resamples", "--transformers", "--transformer-steps", *common} <= flags(study["circuits"])
     assert {"--vocabulary", "--max-len", "--json"} <= flags(circuits["verify"]) & flags(circuits["compare"])
@@ -90,6 +95,8 @@ def test_the_commands_and_their_flags() -> None:
     assert {"--vocabulary", "--max-len", "--seeds", "--output", "--json"} <= flags(circuits["page"])
     asked = {"--target-error", "--causal", "--window", "--maps", "--features", "--seed", "--json"}
     assert asked <= flags(attention["error"])
+    measured = {"--model", "--layers", "--k", "--minutes", "--epochs", "--size", "--shown", "--seed", "--offline"}
+    assert {"--output", "--json"} | measured <= flags(difficulty["score"]) & flags(difficulty["label-errors"])
     assert {"--data", "--offline", "--seed", "--minutes", "--run", "--json", "--who"} <= flags(app["demo"])
 
 

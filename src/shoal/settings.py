@@ -15,6 +15,8 @@ from cyclopts.config import Env
 from shoal.errors import unknown_name, wrong
 from shoal.studies.attention_config import AttentionConfig, ErrorConfig
 from shoal.studies.circuits_config import CircuitsConfig, HeadConfig
+from shoal.studies.difficulty_asked_config import ScoringConfig
+from shoal.studies.difficulty_config import DifficultyConfig
 from shoal.studies.exits_config import ExitsConfig
 
 _OWN_VARIABLES = {"SHOAL_DATA"}  # names a folder of data sets, for every command
@@ -72,7 +74,8 @@ def _checked(file: Path) -> Path:
 
 
 def _setting_names() -> set[str]:
-    classes = (AttentionConfig, ErrorConfig, CircuitsConfig, HeadConfig, ExitsConfig, Notebook)
+    studies = (AttentionConfig, CircuitsConfig, DifficultyConfig, ExitsConfig)
+    classes = (*studies, ErrorConfig, HeadConfig, ScoringConfig, Notebook)
     return {field.name for each in classes for field in dataclasses.fields(each)} | {"run", "json", "output"}
 
 

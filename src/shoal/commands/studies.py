@@ -12,6 +12,7 @@ from shoal.commands.output import Fetching, show_results, showing_progress
 from shoal.settings import Notebook
 from shoal.studies.attention_config import AttentionConfig
 from shoal.studies.circuits_config import CircuitsConfig
+from shoal.studies.difficulty_config import DifficultyConfig
 from shoal.studies.exits_config import ExitsConfig
 
 if TYPE_CHECKING:
@@ -70,6 +71,23 @@ def circuits(
 
 
 @study.command
+def difficulty(
+    config: Annotated[DifficultyConfig, Parameter(name="*")] = DifficultyConfig(),  # noqa: B008 - frozen
+    *,
+    output: Output = Output(),
+    notebook: Notebook = Notebook(),  # noqa: B008 - frozen
+) -> None:
+    """How deep into a network each image has to go, what makes it hard, and which classes are settled where.
+
+    Args:
+        config: the study's settings.
+        output: of the run.
+        notebook: goes into the report.
+    """
+    _run(partial(_difficulty, config, notebook), output)
+
+
+@study.command
 def exits(
     config: Annotated[ExitsConfig, Parameter(name="*")] = ExitsConfig(),  # noqa: B008 - frozen
     *,
@@ -107,12 +125,14 @@ def demo(
         json: print the results as JSON.
         notebook: goes into the report.
     """
-    config = ExitsConfig(data=data, budget="quick", offline=offline, seed=seed, minutes=minutes)
+    exits = ExitsConfig(data=data, budget="quick", offline=offline, seed=seed, minutes=minutes)
+    depths = DifficultyConfig(data=data, budget="quick", offline=offline, seed=seed, minutes=minutes)
     with showing_progress() as progress:
-        images = _exits(config, notebook, progress)  # first: it may find no data
+        images = _exits(exits, notebook, progress)  # first: it may find no data
         studies = (
             _attention(AttentionConfig(budget="quick", seed=seed), notebook, progress),
             _circuits(CircuitsConfig(budget="quick", seed=seed), notebook, progress),
+            _difficulty(depths, notebook, progress),
             images,
         )
         results = [ready.run(run / ready.run_name, progress) for ready in studies]
@@ -139,6 +159,12 @@ def _circuits(config: CircuitsConfig, notebook: Notebook, progress: "Progress") 
     from shoal.studies.circuits import CircuitsStudy
 
     return _announced(CircuitsStudy(config, _notes(notebook)), progress)
+
+
+def _difficulty(config: DifficultyConfig, notebook: Notebook, progress: "Progress") -> _Study:
+    from shoal.studies.difficulty import DifficultyStudy
+
+    return _announced(DifficultyStudy(config, _notes(notebook), fetching=Fetching(progress)), progress)
 
 
 def _exits(config: ExitsConfig, notebook: Notebook, progress: "Progress") -> _Study:

@@ -1,5 +1,6 @@
 """The definition of nearest neighbours, a pair at a time: what `nearest` is tested against."""
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -11,7 +12,7 @@ def nearest_by_definition(
     rows = references.double()
     asked = rows if queries is None else queries.double()
     if metric == "cosine":
-        rows, asked = (x / x.norm(dim=1, keepdim=True).clamp_min(1e-300) for x in (rows, asked))
+        rows, asked = _directions(rows), _directions(asked)
     found = []
     for at, query in enumerate(asked):
         others = [
@@ -21,3 +22,10 @@ def nearest_by_definition(
         ]
         found.append([other for _, other in sorted(others)[:k]])
     return found
+
+
+def _directions(rows: Float[Tensor, "n dim"]) -> Float[Tensor, "n dim+1"]:
+    """Rows of length 1; rows of zeros have a direction of their own, which none of the others has a part of."""
+    lengths = rows.norm(dim=1, keepdim=True)
+    zeros = lengths == 0
+    return torch.cat([rows / lengths.masked_fill(zeros, 1.0), zeros.to(rows)], 1)

@@ -11,7 +11,7 @@ Source: Baldock, Maennel & Neyshabur 2021, "Deep learning through the lens of ex
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -19,15 +19,14 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from shoal.difficulty.features import Features, find_layers, probe_features
+from shoal.difficulty.features import INPUT, Features, find_layers, probe_features
 from shoal.difficulty.nearest import nearest
 from shoal.difficulty.votes import consensus_of, count_votes, depth_of_agreement, depth_of_right_answer, soft_depth
-from shoal.engine import Data, Precision
-from shoal.engine.batches import Prepare
+from shoal.engine import Data, Precision, in_order
+from shoal.engine.batches import Pair, Prepare
 from shoal.errors import wrong
 
 Definition = Literal["agreement", "earliest_correct"]
-SHOWN = 8  # neighbours that are kept, for galleries
 
 
 @dataclass(frozen=True)
@@ -44,6 +43,7 @@ class Depth:
         probabilities: of the network.
         labels: true (or given) classes.
         neighbours: references that are nearest at every probe, the nearest first.
+        among_references: whether the examples are the references, each left out of its own neighbours.
         k, metric, definition: as asked for.
         seconds: {"features", "neighbours"}.
     """
@@ -55,7 +55,8 @@ class Depth:
     pooling: dict[str, str]
     probabilities: Float[Tensor, "n classes"]
     labels: Int[Tensor, " n"]
-    neighbours: Int[Tensor, "n probes shown"]
+    neighbours: Int[Tensor, "n probes k"]
+    among_references: bool
     k: int
     metric: str
     definition: Definition
@@ -134,9 +135,13 @@ def prediction_depth(
     if not 0 < confidence <= 1:
         raise wrong("confidence", expected="a share of the votes above 0, at most 1", got=confidence)
     names = find_layers(model, reference, layers, prepare=prepare)
-    options = {"prepare": prepare, "precision": precision, "device": device, "batch_size": batch_size}
-    of_references = probe_features(model, reference, names, **options)
-    of_queries = None if queries is None else probe_features(model, queries, names, **options)
+    options = {"precision": precision, "device": device, "batch_size": batch_size}
+    of_references = probe_features(model, reference, names, prepare=prepare, **options)
+    of_queries = None
+    if queries is not None:
+        width = of_references.values[INPUT].shape[1]
+        alike = _of_width(in_order(queries, batch_size=batch_size, prepare=prepare), width)
+        of_queries = probe_features(model, alike, names, **options)
     return depth_of_features(
         of_references, of_queries, k=k, metric=metric, definition=definition, confidence=confidence
     )
@@ -157,7 +162,7 @@ def depth_of_features(
         raise wrong("queries", expected=f"probes {', '.join(reference.layers)}", got=", ".join(asked.layers))
     classes = asked.probabilities.shape[1]
     began = time.perf_counter()
-    votes, shown = [], []
+    votes, near = [], []
     for name in reference.layers:
         rows = None if queries is None else queries.values[name]
         try:
@@ -165,7 +170,7 @@ def depth_of_features(
         except ValueError as error:
             raise type(error)(f"probe at {name}: {error}") from None
         votes.append(count_votes(found.index, reference.labels, classes))
-        shown.append(found.index[:, :SHOWN])
+        near.append(found.index.int())
     table = torch.stack(votes, 1)  # (n, P, C)
     if definition == "agreement":
         depth, class_in_question = depth_of_agreement(table, asked.predicted), asked.predicted
@@ -180,9 +185,19 @@ def depth_of_features(
         pooling=reference.pooling,
         probabilities=asked.probabilities,
         labels=asked.labels,
-        neighbours=torch.stack(shown, 1),
+        neighbours=torch.stack(near, 1),
+        among_references=queries is None,
         k=k,
         metric=metric,
         definition=definition,
         seconds={"features": spent, "neighbours": time.perf_counter() - began},
     )
+
+
+def _of_width(pairs: Iterator[Pair], width: int) -> Iterator[Pair]:
+    """Batches of inputs of so many numbers each."""
+    for inputs, labels in pairs:
+        if inputs.shape[1:].numel() != width:
+            got = f"{inputs.shape[1:].numel()}, of shape {list(inputs.shape[1:])}"
+            raise wrong("queries", expected=f"inputs of {width} numbers, as the references", got=got)
+        yield inputs, labels

@@ -1,7 +1,7 @@
 """What every probe sees: the input, chosen layers and the softmax as rows of numbers, and the network's answers."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -52,6 +52,9 @@ def find_layers(model: nn.Module, data: Data, layers: Sequence[str] | None, *, p
     Raises:
         InputError: see `choose_layers` and `check_layers`.
     """
+    if isinstance(data, Iterator):
+        fix = "give a list of batches or a DataLoader"
+        raise wrong("data", expected="a loader that can be gone through again", got=type(data).__name__, fix=fix)
     inputs, _ = next(iter(in_order(data, batch_size=2, prepare=prepare)), (None, None))
     if inputs is None or not len(inputs):
         raise wrong("data", expected="at least one example", got="none")
@@ -114,13 +117,14 @@ def probe_features(
         values[name] = torch.cat(parts.pop(name))  # one at a time: the parts are as large as the whole
     values[SOFTMAX] = torch.cat(probabilities)
     _check_finite(values)
-    check_labels(torch.cat(labels), values[SOFTMAX].shape[1])
+    found = torch.cat(labels)
+    check_labels(found, values[SOFTMAX].shape[1])
     return Features(
         layers=tuple(values),
         values=values,
         pooling={INPUT: "whole", **how, SOFTMAX: "whole"},
         probabilities=values[SOFTMAX],
-        labels=torch.cat(labels),
+        labels=found.long(),
         seconds=time.perf_counter() - began,
     )
 
@@ -133,6 +137,8 @@ def check_labels(labels: Tensor, classes: int, what: str = "labels") -> None:
     """
     if labels.ndim != 1 or labels.is_floating_point() or labels.is_complex() or labels.dtype == torch.bool:
         raise wrong(what, expected="whole numbers [n]", got=f"{labels.dtype} {list(labels.shape)}")
+    if not len(labels):
+        raise wrong(what, expected="at least one", got="none")
     least, most = int(labels.min()), int(labels.max())
     if least < 0 or most >= classes:
         raise wrong(what, expected=f"classes 0 to {classes - 1}", got=f"{least} to {most}")

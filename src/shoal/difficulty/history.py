@@ -5,7 +5,7 @@ fit(model, batches, validate=watch)
 watch.history().forgetting_events()
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -104,6 +104,9 @@ class Recorder:
         then: Callable[[nn.Module, Precision, torch.device], dict[str, float]] | None = None,
         folder: Path | None = None,
     ):
+        if isinstance(data, Iterator):
+            fix = "give a list of batches or a DataLoader"
+            raise wrong("data", expected="a loader that can be gone through again", got=type(data).__name__, fix=fix)
         self.data, self.prepare, self.then, self.folder = data, prepare, then, folder
         self._kept: list[Tensor] = []
         self._labels = torch.empty(0, dtype=torch.long)

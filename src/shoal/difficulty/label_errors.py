@@ -6,20 +6,22 @@
     issues.suggested    # what the neighbours say instead
 
 A network that has learned a wrong label by heart still shows it: before its last layers the example lies among examples
-of another class. No second training, no folds: an example is left out of its own neighbours.
+of another class. No second training, no folds: an example is left out of its own neighbours. Neighbours whose own
+labels look wrong count less, and pairs of classes whose labels are mistaken for each other count more (see `trust`).
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Integer
 from torch import Tensor, nn
 
 from shoal.difficulty.depth import Depth, prediction_depth
 from shoal.difficulty.features import check_labels
+from shoal.difficulty.history import PredictionHistory
 from shoal.difficulty.nearest import nearest
-from shoal.difficulty.votes import count_votes
+from shoal.difficulty.trust import trusted_shares
 from shoal.engine import Data, Precision
 from shoal.engine.batches import Prepare
 from shoal.errors import wrong
@@ -30,7 +32,7 @@ class LabelIssues:
     """How right the labels are.
 
     Attributes:
-        score: [0, 1], 0 = wrong label, 1 = right label.
+        score: [0, 1], 0 = wrong label, 1 = right label: the label's share of the evidence, see `trusted_shares`.
         suggested: the class that the evidence favours; the label itself where it does.
         labels: as given.
     """
@@ -59,11 +61,12 @@ class LabelIssues:
 
 def find_label_errors(
     source: nn.Module | Depth | Float[Tensor, "n dim"],
-    data: Data | Int[Tensor, " n"] | None = None,
+    data: Data | Integer[Tensor, " n"] | None = None,
     *,
+    history: PredictionHistory | None = None,
     layers: Sequence[str] | None = None,
     k: int = 30,
-    metric: str = "cosine",
+    metric: str = "euclidean",
     prepare: Prepare | None = None,
     precision: Precision | None = None,
     device: torch.device | None = None,
@@ -74,9 +77,10 @@ def find_label_errors(
         source: a classifier that was trained on the data; or the `Depth` of its training examples, each left out of
             its own neighbours; or features [n, dim] of any kind.
         data: (inputs, labels) or a loader for a classifier; labels [n] for features; nothing for a `Depth`.
+        history: of the training, for the same examples, where it was recorded; it makes the ranking better.
         layers: names of layers to look at; chosen unless given.
         k: neighbours of a probe.
-        metric: "cosine" or "euclidean".
+        metric: "euclidean" or "cosine".
         prepare: applied to the inputs of every batch.
         precision: how to run; float32 unless given.
         device: where to run; where the model is, unless given.
@@ -98,7 +102,12 @@ def find_label_errors(
     if isinstance(source, Depth):
         if data is not None:
             raise wrong("data", expected="nothing beside a Depth, which holds labels", got=type(data).__name__)
-        return _from_votes(source.votes, source.labels)
+        if not source.among_references:
+            raise wrong("depth", expected="that of training examples (queries=None)", got="that of other examples")
+        said = None if history is None else _said(history, source)
+        return _issues(trusted_shares(source.neighbours, source.labels, source.votes.shape[2], said), source.labels)
+    if history is not None and isinstance(source, Tensor):
+        raise wrong("history", expected="none beside features", got="one")
     if isinstance(source, Tensor):
         if not isinstance(data, Tensor):
             raise wrong("labels", expected="whole numbers [n] beside features", got=type(data).__name__)
@@ -107,18 +116,25 @@ def find_label_errors(
             raise wrong("features and labels", expected="[n, dim] and [n]", got=got)
         classes = int(data.max()) + 1 if data.numel() else 0
         check_labels(data, classes)
+        labels = data.long().cpu()
         found = nearest(source, None, k, metric=metric)
-        return _from_votes(count_votes(found.index, data, classes)[:, None], data)
+        return _issues(trusted_shares(found.index[:, None], labels, classes), labels)
     if isinstance(data, Tensor) or data is None:
         raise wrong("data", expected="(inputs, labels) or a loader beside a model", got=type(data).__name__)
     options = {"prepare": prepare, "precision": precision, "device": device}
-    return find_label_errors(prediction_depth(source, data, layers=layers, k=k, metric=metric, **options))
+    depth = prediction_depth(source, data, layers=layers, k=k, metric=metric, **options)
+    return find_label_errors(depth, history=history)
 
 
-def _from_votes(votes: Float[Tensor, "n probes classes"], labels: Int[Tensor, " n"]) -> LabelIssues:
-    """Votes for the label, the mean over all probes; a class is suggested by the same mean."""
-    mean = votes.mean(1)  # (n, C)
-    score = mean.gather(1, labels[:, None])[:, 0]
-    best = mean.max(1)
-    suggested = torch.where(score >= best.values, labels, best.indices)
-    return LabelIssues(score=score, suggested=suggested, labels=labels)
+def _said(history: PredictionHistory, depth: Depth) -> Tensor:
+    if history.probabilities.shape[1:] != depth.probabilities.shape:
+        n, classes = depth.probabilities.shape
+        got = f"{list(history.probabilities.shape[1:])}"
+        raise wrong("history", expected=f"of the same {n} examples and {classes} classes", got=got)
+    return history.probabilities.mean(0)
+
+
+def _issues(shares: Float[Tensor, "n classes"], labels: Int[Tensor, " n"]) -> LabelIssues:
+    own = shares.gather(1, labels[:, None])[:, 0]
+    best = shares.max(1)
+    return LabelIssues(score=own, suggested=torch.where(own >= best.values, labels, best.indices), labels=labels)

@@ -8,7 +8,7 @@ back to the input.
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +19,7 @@ from shoal.measure.logits import logits_of
 from shoal.measure.modes import in_mode
 
 MOST_LAYERS = 8
+Edge = tuple[Any, int]  # a node of autograd's graph, and which of its outputs
 
 
 class Walk:
@@ -30,24 +31,32 @@ class Walk:
 
     Attributes:
         order: names of layers that ran exactly once and gave a tensor with a row for every example, in the order in
-            which they ended; of several names of the same output, the outermost.
+            which they ended.
         macs: multiply–accumulates up to each of them.
         runs: how often every layer ran.
         classes: of the logits.
 
     Raises:
-        InputError: if the model does not take the example, or returns no logits [batch, classes].
+        InputError: if the model does not take the example, returns no logits [batch, classes], or computes them by what
+            has no gradient, so that no path can be followed.
     """
 
     def __init__(self, model: nn.Module, example: Tensor):
         self.runs: dict[str, int] = dict.fromkeys((name for name, _ in model.named_modules() if name), 0)
-        self._ended: list[tuple[str, Tensor, int]] = []
+        self._ended: list[_Ended] = []
+        self._same: dict[Any, Any] = {}  # keys of tensors that were moved
+        self._kept: list[Tensor] = []  # these, so that no other tensor gets their place in memory
         self._source = _Source(model, example)
         handles = [m.register_forward_hook(self._listen(name)) for name, m in model.named_modules() if name]
         fused = torch.backends.mha.get_fastpath_enabled()
         try:
             torch.backends.mha.set_fastpath_enabled(False)  # it passes layers by
-            with in_mode(model, training=False), torch.enable_grad(), MacCounter() as counter:
+            with (
+                in_mode(model, training=False),
+                torch.inference_mode(False),
+                torch.enable_grad(),
+                MacCounter() as counter,
+            ):
                 self._counter = counter
                 self._logits = logits_of(self._source.run())
         except (RuntimeError, IndexError, TypeError, ValueError) as error:
@@ -63,35 +72,71 @@ class Walk:
         if self._logits.ndim != 2 or len(self._logits) != len(example):
             raise wrong("model", expected="logits [batch, classes]", got=list(self._logits.shape))
         self.classes = self._logits.shape[1]
-        rows = [
-            (name, output, macs)
-            for name, output, macs in self._ended
-            if self.runs[name] == 1 and output.ndim >= 2 and len(output) == len(example)
-        ]
-        last: dict[Any, tuple[str, Tensor, int]] = {_key(output): (name, output, macs) for name, output, macs in rows}
-        self.order = [name for name, _, _ in last.values()]
-        self.macs = [macs for _, _, macs in last.values()]
-        self._outputs = {name: output for name, output, _ in self._ended}
+        if not self._leads_back(without=None):
+            got = f"{example.dtype} inputs {list(example.shape)} that nothing leads back to"
+            fix = "give floats (prepare=), or token ids for an nn.Embedding, and use no torch.no_grad in forward"
+            raise wrong("model", expected="logits with a gradient by the inputs", got=got, fix=fix)
+        self._rows, self._found = len(example), {found.name: found for found in self._ended}
+        whole = [found for found in self._ended if self.runs[found.name] == 1 and self.has_rows(found.name)]
+        self.order = [found.name for found in whole]
+        self.macs = [found.macs for found in whole]
 
     def _listen(self, name: str) -> Any:
-        def hook(_module: nn.Module, _inputs: Any, output: Any) -> None:
+        def hook(_module: nn.Module, inputs: tuple[Any, ...], output: Any) -> Any:
             self.runs[name] += 1
             found = output[0] if isinstance(output, tuple | list) and output else output
-            if isinstance(found, Tensor) and found.is_floating_point():
-                self._ended.append((name, found, self._counter.total))
+            if not isinstance(found, Tensor) or not found.is_floating_point():
+                return None
+            key = self._key(found)
+            handed_on = any(isinstance(given, Tensor) and self._key(given) == key for given in inputs)
+            moved = found is output and (handed_on or found._is_view())
+            if moved:  # a node of its own: what is handed on has none, and operations in place change that of a view
+                self._kept.append(found)
+                found = found * 1
+                self._same[_key(found)] = key
+            self._ended.append(_Ended(name, found, self._counter.total, key, _edge(found)))
+            return found if moved else None
 
         return hook
 
+    def _key(self, output: Tensor) -> Any:
+        """The same for outputs that are one tensor, handed on and not changed in place."""
+        return self._same.get(_key(output), _key(output))
+
+    def _leads_back(self, *, without: Edge | None) -> bool:
+        """Whether autograd's graph has a path from the logits to the input that avoids an edge."""
+        seen, left = {without}, [_edge(self._logits)]
+        while left:
+            edge = left.pop()
+            if edge[0] is None or edge in seen:
+                continue
+            if edge[0] in self._source.nodes:
+                return True
+            seen.add(edge)
+            left += edge[0].next_functions
+        return False
+
+    def has_rows(self, name: str) -> bool:
+        """Whether a layer that ran gave a tensor of floats with a row for every example."""
+        found = self._found.get(name)
+        return found is not None and found.output.ndim >= 2 and len(found.output) == self._rows
+
     def is_on_every_path(self, name: str) -> bool:
         """Whether the logits depend on the input through this layer alone."""
-        output = self._outputs.get(name)
-        if output is None or self.runs[name] != 1:
-            return False
-        return not _leads_back(self._logits.grad_fn, self._source.node, without=output.grad_fn)
+        found = self._found.get(name)
+        return found is not None and self.runs[name] == 1 and not self._leads_back(without=found.edge)
 
     def is_answer(self, name: str) -> bool:
         """Whether the layer's output is the logits."""
-        return _key(self._outputs[name]) == _key(self._logits)
+        return self._found[name].key == self._key(self._logits)
+
+    def output_key(self, name: str) -> Any:
+        """Equal for layers with the same output."""
+        return self._found[name].key
+
+    def place(self, name: str) -> int:
+        """When a layer that ran once ended, beside others."""
+        return [found.name for found in self._ended].index(name)
 
 
 def choose_layers(model: nn.Module, example: Tensor, most: int = MOST_LAYERS) -> list[str]:
@@ -106,11 +151,13 @@ def choose_layers(model: nn.Module, example: Tensor, most: int = MOST_LAYERS) ->
         InputError: if no layer is on every path.
     """
     walk = Walk(model, example)
-    found = [
-        (name, macs)
-        for name, macs in zip(walk.order, walk.macs, strict=True)
-        if not walk.is_answer(name) and walk.is_on_every_path(name)
-    ]
+    names: dict[Any, tuple[str, int]] = {}
+    for name, macs in zip(walk.order, walk.macs, strict=True):
+        if not walk.is_answer(name) and walk.is_on_every_path(name):
+            other = names.setdefault(walk.output_key(name), (name, macs))
+            if name.count(".") < other[0].count("."):  # of several names of one output the outermost
+                names[walk.output_key(name)] = name, macs
+    found = list(names.values())
     if not found:
         raise wrong("model", expected="a layer that everything passes through", got="none", fix="name layers=")
     if len(found) <= most:
@@ -129,9 +176,11 @@ def check_layers(model: nn.Module, layers: Sequence[str], example: Tensor) -> li
     """Layers that were asked for, in the order in which they run.
 
     Raises:
-        InputError: if one does not exist, does not run exactly once, or is not on every path.
+        InputError: if one does not exist, does not run exactly once, has no row for every example, or is not on every
+            path.
     """
-    known = [name for name, _ in model.named_modules(remove_duplicate=False) if name]
+    known = {name: module for name, module in model.named_modules(remove_duplicate=False) if name}
+    first = {module: name for name, module in model.named_modules()}  # a shared module goes by any of its names
     if isinstance(layers, str) or not layers or not all(isinstance(name, str) for name in layers):
         raise wrong("layers", expected="a list of at least one layer name", got=repr(layers))
     for name in layers:
@@ -141,59 +190,69 @@ def check_layers(model: nn.Module, layers: Sequence[str], example: Tensor) -> li
         raise wrong("layers", expected="each layer once", got=list(layers))
     walk = Walk(model, example)
     for name in layers:
-        if walk.runs.get(name, 0) != 1:
-            runs = walk.runs.get(name, 0)
+        runs = walk.runs[first[known[name]]]
+        if runs != 1:
             got = "it did not run" if not runs else f"it runs {runs} times"
             raise wrong(f"layer {name}", expected="a layer that runs once", got=got, fix="choose the block around it")
-        if not walk.is_on_every_path(name):
+        if not walk.has_rows(first[known[name]]):
+            got, fix = "another output", "choose the block around it"
+            raise wrong(f"layer {name}", expected="a row of floats for every example", got=got, fix=fix)
+        if not walk.is_on_every_path(first[known[name]]):
             got = "one that another path goes around"
             fix = "choose the block that holds it"
             raise wrong(f"layer {name}", expected="a layer that everything passes through", got=got, fix=fix)
-    ended = [name for name, _, _ in walk._ended]
-    return sorted(layers, key=ended.index)
+    return sorted(layers, key=lambda name: walk.place(first[known[name]]))
+
+
+class _Ended(NamedTuple):
+    """What a layer gave, as it was then: later operations may work in place."""
+
+    name: str
+    output: Tensor
+    macs: int
+    key: Any
+    edge: Edge
 
 
 class _Source:
-    """The input, made so that autograd's graph leads back to it; of token ids, what their embedding gives."""
+    """The input, made so that autograd's graph leads back to it; of token ids, what their embedding gives.
+
+    Places, too, may have an embedding: that of the ids is the one that is called with the input, or, where the model
+    changes the ids first, any.
+    """
 
     def __init__(self, model: nn.Module, example: Tensor):
         self._model, self._example = model, example
-        self.node: Any = None
+        self._embedded: list[tuple[Any, bool]] = []  # node, and whether the ids were the input
+        self.nodes: set[Any] = set()
 
     def run(self) -> Any:
+        self._example = self._example.detach().clone()
         if self._example.is_floating_point():
-            inputs = self._example.detach().clone().requires_grad_()
-            moved = inputs * 1  # a node of its own, which an in-place operation may follow
-            self.node = moved.grad_fn
+            moved = self._example.requires_grad_() * 1  # a node of its own, which an in-place operation may follow
+            self.nodes = {moved.grad_fn}
             return self._model(moved)
         embeddings = [m for m in self._model.modules() if isinstance(m, nn.Embedding | nn.EmbeddingBag)]
-        handles = [m.register_forward_hook(self._embedded) for m in embeddings[:1]]
+        handles = [m.register_forward_hook(self._listen, prepend=True) for m in embeddings]
         try:
-            return self._model(self._example)
+            found = self._model(self._example)
         finally:
             for handle in handles:
                 handle.remove()
+        self.nodes = {node for node, own in self._embedded if own} or {node for node, _ in self._embedded}
+        return found
 
-    def _embedded(self, _module: nn.Module, _inputs: Any, output: Tensor) -> Tensor:
+    def _listen(self, _module: nn.Module, inputs: Any, output: Tensor) -> Tensor:
         moved = output * 1 if output.requires_grad else output.detach().requires_grad_() * 1
-        self.node = moved.grad_fn
+        ids = inputs[0] if inputs else None
+        own = isinstance(ids, Tensor) and ids.shape == self._example.shape and torch.equal(ids, self._example)
+        self._embedded.append((moved.grad_fn, own))
         return moved
 
 
-def _leads_back(start: Any, goal: Any, *, without: Any) -> bool:
-    """Whether autograd's graph has a path between two nodes that avoids a third."""
-    seen, left = {without}, [start]
-    while left:
-        node = left.pop()
-        if node is None or node in seen:
-            continue
-        if node is goal:
-            return True
-        seen.add(node)
-        left += [follower for follower, _ in node.next_functions]
-    return False
+def _edge(output: Tensor) -> Edge:
+    return output.grad_fn, output.output_nr
 
 
 def _key(output: Tensor) -> Any:
-    """The same for outputs that are one tensor, handed on."""
-    return output.data_ptr(), tuple(output.shape), output.stride()
+    return output.data_ptr(), output._version, tuple(output.shape), output.stride()

@@ -25,6 +25,7 @@ SPARE = (8, 200)  # candidates beyond those that are asked for: at first, and fo
 QUERIES_AT_ONCE = 512
 NUMBERS_AT_ONCE = 2**18  # of rows that are measured again: they stay in the cache
 FEW = 32  # dimensions for which differences cost no more than a product
+LARGE = 1e15  # numbers beyond which a square, and a sum of them, may be more than float32 holds
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ def nearest(
     """Find the k nearest references of every query, exactly.
 
     Args:
-        references: rows.
+        references: rows; of any dtype, and measured as float32.
         queries: rows; None asks for every reference, each left out of its own neighbours.
         k: how many, at most the references (less one where they are the queries).
         metric: "euclidean" or "cosine"; rows of zeros are alike, and have cosine 0 with all others.
@@ -69,13 +70,14 @@ def nearest(
         [[1], [0], [3], [2]]
     """
     _check(references, queries, k, metric)
-    rows = references.detach().float().cpu()
-    asked = rows if queries is None else queries.detach().float().cpu()
+    rows = _plain(references, "references")
+    asked = rows if queries is None else _plain(queries, "queries")
     if metric == "cosine":
         rows, asked = _zeros_apart(rows), _zeros_apart(asked)
     different = _Different(rows)
     wanted = k + (queries is None)  # a reference finds itself, too
-    search = _Search(different.rows, min(wanted, len(different.rows)), metric)
+    large = max(float(x.abs().max()) for x in (rows, asked) if len(x)) > LARGE
+    search = _Search(different.rows, min(wanted, len(different.rows)), metric, direct=large)
     found = []
     for at in range(0, len(asked), QUERIES_AT_ONCE):
         some = asked[at : at + QUERIES_AT_ONCE]
@@ -89,14 +91,14 @@ def nearest(
 
 
 class _Search:
-    """References, all different, that are ready to be searched."""
+    """References, all different, that are ready to be searched; direct: without products."""
 
-    def __init__(self, references: Tensor, k: int, metric: str):
+    def __init__(self, references: Tensor, k: int, metric: str, *, direct: bool = False):
         self.references, self.k, self.cosine = references, k, metric == "cosine"  # (n, D)
         self.middle = torch.zeros_like(references[0]) if self.cosine else references.mean(0)
-        self.few = references.shape[1] <= FEW
+        self.direct = direct or references.shape[1] <= FEW
         prepared = self._prepared(references)
-        self.tables = DirectTables(prepared) if self.few else ProductTables(prepared)
+        self.tables = DirectTables(prepared) if self.direct else ProductTables(prepared)
 
     def rows(self, queries: Tensor) -> tuple[Tensor, Tensor]:
         """Neighbours of a few queries, and their square distances, (m, k)."""
@@ -144,7 +146,7 @@ class _Search:
 
     def _prepared(self, rows: Tensor) -> Tensor:
         """What tables are made of: the same, or in float32 around the references' mean, where numbers are small."""
-        if self.few:
+        if self.direct:
             return self._exact(rows)
         return self._exact(rows).float() if self.cosine else rows - self.middle
 
@@ -171,14 +173,19 @@ class _Different:
         """The nearest references, where `index` has the nearest of the different rows, (m, wanted) each."""
         if self.all_differ:
             return index, squares
-        member = torch.arange(wanted)
-        there = member < self.sizes[index][..., None]  # (m, k, wanted)
-        rows = self.order[(self.starts[index][..., None] + member).clamp_max(len(self.order) - 1)]
-        far = squares[..., None].expand_as(rows).masked_fill(~there, torch.inf).flatten(1)
-        rows = rows.masked_fill(~there, len(self.order)).flatten(1)
-        rows, by_row = rows.sort(1)  # equal distances go to the lower index
-        far, order = far.gather(1, by_row).sort(dim=1, stable=True)
-        return rows.gather(1, order)[:, :wanted], far[:, :wanted]
+        sizes = self.sizes[index]  # (m, k)
+        nearer = sizes.cumsum(1) - sizes  # references in the groups before
+        last = squares.masked_fill(nearer >= wanted, -torch.inf).amax(1, keepdim=True)
+        counts = sizes.clamp_max(wanted) * (squares <= last)  # of every group, those that may be among the wanted
+        per_query = counts.sum(1)
+        group = torch.arange(index.numel()).repeat_interleave(counts.flatten())  # (N,), query by query
+        member = torch.arange(len(group)) - (counts.flatten().cumsum(0) - counts.flatten())[group]
+        rows, far = self.order[self.starts[index].flatten()[group] + member], squares.flatten()[group]
+        order = rows.argsort(stable=True)  # equal distances go to the lower index
+        for key in (far, group // index.shape[1]):  # by query, by distance
+            order = order[key[order].argsort(stable=True)]
+        best = order[(per_query.cumsum(0) - per_query)[:, None] + torch.arange(wanted)]
+        return rows[best], far[best]
 
 
 def _without(own: Tensor, index: Tensor, squares: Tensor) -> tuple[Tensor, Tensor]:
@@ -195,6 +202,14 @@ def _zeros_apart(rows: Tensor) -> Tensor:
     return torch.cat([rows, (rows == 0).all(1, keepdim=True).to(rows)], 1)
 
 
+def _plain(rows: Tensor, name: str) -> Tensor:
+    """Rows in float32 on the CPU, finite."""
+    rows = rows.detach().float().cpu()
+    if not bool(torch.isfinite(rows).all()):
+        raise wrong(name, expected="finite numbers, as float32 holds them", got="NaN or infinity")
+    return rows
+
+
 def _check(references: Tensor, queries: Tensor | None, k: int, metric: str) -> None:
     if metric not in ("euclidean", "cosine"):
         raise wrong("metric", expected='"euclidean" or "cosine"', got=repr(metric))
@@ -203,12 +218,10 @@ def _check(references: Tensor, queries: Tensor | None, k: int, metric: str) -> N
             continue
         if rows.ndim != 2 or not rows.shape[1]:
             raise wrong(name, expected="rows [n, dim]", got=list(rows.shape))
-        if not bool(torch.isfinite(rows).all()):
-            raise wrong(name, expected="finite numbers", got="NaN or infinity")
     if queries is not None and queries.shape[1] != references.shape[1]:
         raise wrong("queries", expected=f"rows of {references.shape[1]}, as the references", got=queries.shape[1])
     others = len(references) - (queries is None)
-    if not isinstance(k, int) or k < 1:
+    if not isinstance(k, int) or isinstance(k, bool) or k < 1:
         raise wrong("k", expected="a whole number >= 1", got=k)
     if k > others:
         what = "other references" if queries is None else "references"

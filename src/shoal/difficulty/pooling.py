@@ -39,7 +39,7 @@ def pool(output: Float[Tensor, "batch ..."], most: int = MOST) -> tuple[Float[Te
     if output.ndim < 2:
         raise wrong("layer", expected="an output [batch, ...] with a row for every example", got=list(output.shape))
     output = output.float()
-    if output[0].numel() <= most or output.ndim == 2:
+    if output.shape[1:].numel() <= most or output.ndim == 2:
         return _shortened(output.flatten(1), "whole", most)
     if output.ndim == 3:
         tokens, dim = output.shape[1:]

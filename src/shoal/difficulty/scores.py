@@ -122,7 +122,7 @@ def difficulty_scores(
         "depth": depth.depth.double(),
         "soft_depth": depth.soft_depth.double(),
         "margin": top[:, 0] - top[:, 1],
-        "entropy": -torch.special.xlogy(probabilities, probabilities).sum(1),
+        "entropy": torch.special.entr(probabilities).sum(1).clamp(0, math.log(probabilities.shape[1])),
         "label_loss": -of_label.clamp_min(torch.finfo(torch.float32).tiny).log(),
     }
     if features is not None:
@@ -152,7 +152,7 @@ def prototypicality(features: Float[Tensor, "n dim"], labels: Int[Tensor, " n"])
     sums = rows.new_zeros(classes, rows.shape[1]).index_add_(0, labels, rows)
     others = sums[labels] - rows
     alone = torch.bincount(labels, minlength=classes)[labels] < 2
-    return torch.cosine_similarity(rows, others, dim=1).masked_fill(alone, 0.0)
+    return torch.cosine_similarity(rows, others, dim=1).clamp(-1, 1).masked_fill(alone, 0.0)
 
 
 def _check_rows(name: str, found: int, expected: int) -> None:

@@ -4,7 +4,8 @@ The c smallest of n numbers lie within the c blocks whose own smallest number is
 numbers elsewhere. So a row is read once for the minima of its blocks, and never sorted.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -48,10 +49,11 @@ class ProductTables:
 
     The bound: each of ‖q‖², ‖r‖² and 2 q·r is a sum of `dim` products, whose rounding is at most dim · ε · Σ|a||b|
     (Higham 2002, "Accuracy and stability of numerical algorithms", section 3.1), and (‖q‖ + ‖r‖)² is more than all of
-    them together. Eight more ε are for the sums of the three, and for the rows' own rounding.
+    them together. Eight more ε are for the sums of the three, and for the rows' own rounding. What is too small for
+    float32 is less than its smallest normal number, a product.
 
     Args:
-        references: (n, dim), float32.
+        references: (n, dim), float32, of which no square is infinite.
     """
 
     def __init__(self, references: Float[Tensor, "references dim"]):
@@ -63,14 +65,15 @@ class ProductTables:
         """Of queries with all references."""
         sizes = queries.square().sum(1)
         rounding = self.epsilon * (sizes.sqrt() + self.squares.max().sqrt()).square()
-
+        rounding += 4 * queries.shape[1] * torch.finfo(torch.float32).tiny
         rows = torch.cat([-2 * queries, queries.new_ones(len(queries), 1)], 1)
 
         def fill(tile: slice, out: Tensor) -> None:
             torch.mm(rows, self.references[tile].T, out=out)
 
         lower = lambda least, rows: least + sizes[rows] - rounding[rows]  # noqa: E731
-        return _filled(queries, len(self.references), fill, lower)
+        with _whole_float32():
+            return _filled(queries, len(self.references), fill, lower)
 
 
 class DirectTables:
@@ -110,3 +113,18 @@ def _filled(
         fill(tile, numbers[:, tile])
         torch.amin(numbers[:, at:end].unflatten(1, (BLOCK, -1)), 1, out=minima[:, at // BLOCK : end // BLOCK])
     return Table(numbers, minima, lower)
+
+
+@contextmanager
+def _whole_float32() -> Iterator[None]:
+    """Products in float32 proper, also where `torch.set_float32_matmul_precision` lets a CPU round rows to bfloat16."""
+    products = torch.backends.mkldnn.matmul  # pyright: ignore[reportAttributeAccessIssue] - torch's stub lacks it
+    before = products.fp32_precision
+    if before in ("none", "ieee"):
+        yield
+        return
+    products.fp32_precision = "ieee"
+    try:
+        yield
+    finally:
+        products.fp32_precision = before
