@@ -31,8 +31,9 @@ ROOMS = {
     "shoal.report": "Drawing draw render write_report",
     "shoal.exits": "Confidence EarlyExit Entropy ExitOutputs ExitResult FrontierRow Policy choose_policy exit_outputs "
     "fit_exits frontier joint_objective policy_path",
-    "shoal.difficulty": "Depth Features LabelIssues Neighbours PredictionHistory Recorder Score ScoreTable choose_layers "
-    "depth_of_features difficulty_scores find_label_errors nearest prediction_depth probe_features prototypicality",
+    "shoal.difficulty": "Depth Features LabelIssues Neighbours PredictionHistory Recorder Score ScoreTable "
+    "choose_layers depth_of_features difficulty_scores find_label_errors nearest prediction_depth probe_features "
+    "prototypicality",
 }
 
 
