@@ -77,7 +77,7 @@ def find_label_errors(
         source: a classifier that was trained on the data; or the `Depth` of its training examples, each left out of
             its own neighbours; or features [n, dim] of any kind.
         data: (inputs, labels) or a loader for a classifier; labels [n] for features; nothing for a `Depth`.
-        history: of the training, for the same examples, where it was recorded; it makes the ranking better.
+        history: of the training, for the same examples, where it was recorded: further evidence.
         layers: names of layers to look at; chosen unless given.
         k: neighbours of a probe.
         metric: "euclidean" or "cosine".
