@@ -255,3 +255,15 @@ def test_data_that_can_be_read_only_once_are_refused() -> None:
 
     with pytest.raises(InputError, match=r"^data: expected a loader that can be gone through again, got generator"):
         Recorder(once())
+
+
+@pytest.mark.parametrize("folder", [True, False])
+def test_rows_that_are_made_again_are_recorded_once(tmp_path: Path, folder: bool) -> None:
+    """A training that died before its first checkpoint begins anew: what was recorded of it is forgotten."""
+    watch = Recorder(data(), folder=tmp_path / "history" if folder else None)
+    for _ in range(2):
+        fit(network(), as_batches(data(), batch_size=20), config=CONFIG, validate=watch)
+        assert watch.times == 12
+    watch.rewind(2)
+    assert watch.times == 2
+    assert len(watch.history().probabilities) == 2

@@ -11,12 +11,13 @@ from pathlib import Path
 
 import torch
 from jaxtyping import Bool, Float, Int
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from shoal.engine import Data, Precision, in_order
 from shoal.engine.batches import Prepare
 from shoal.errors import wrong
+from shoal.files import atomic_file
 from shoal.measure.logits import logits_of
 from shoal.measure.modes import in_mode
 
@@ -126,12 +127,19 @@ class Recorder:
         self._labels = torch.cat(labels).cpu()
         now = torch.cat(found)
         if self.folder:
-            save_file({"probabilities": now, "labels": self._labels}, self.folder / f"{self.times:04d}.safetensors")
+            with atomic_file(self.folder / f"{self.times:06d}.safetensors") as file:
+                file.write(save({"probabilities": now, "labels": self._labels}))
         else:
             self._kept.append(now)
         if self.then:
             return self.then(model, precision, device)
         return {"loss": loss / len(now), "accuracy": float((now.argmax(1) == self._labels).double().mean())}
+
+    def rewind(self, times: int) -> None:
+        """Forget what came after so many times; a training calls it when it begins, or goes on from a checkpoint."""
+        for file in self._files()[times:]:
+            file.unlink()
+        del self._kept[times:]
 
     @property
     def times(self) -> int:

@@ -51,7 +51,7 @@ def fit(
         config: how to train.
         objective: what to minimise; cross-entropy of logits unless given.
         validate: called as validate(model, precision, device) for every row of the history; returns
-            {"loss", "accuracy"}.
+            {"loss", "accuracy"}. Where it has a method rewind(rows), that is told how many rows there are at the start.
         run: folder for checkpoints and metrics; a run that is there goes on where it stopped.
         part: name of this training within the run.
         progress: told how it goes.
@@ -116,6 +116,8 @@ class _Loop:
             self.pace.begin_at(self._seconds())  # measuring the pace does not eat the budget
             if run and self.world.leads:  # rows of an attempt that was killed before its first checkpoint
                 run.rewrite_metrics(part, [])
+        if hasattr(validate, "rewind"):  # it keeps rows of its own
+            validate.rewind(len(self.history.rows))
         self.saved_at = time.monotonic()
 
     def run_to_end(self) -> History:
