@@ -12,7 +12,7 @@ from torch.utils._pytree import tree_leaves
 
 from shoal.difficulty import nearest
 from shoal.difficulty.brute import nearest_by_definition
-from shoal.difficulty.nearest import QUERIES_AT_ONCE, SPARE, _Search
+from shoal.difficulty.nearest import QUERIES_AT_ONCE, SPARE, _groups, _Search
 from shoal.difficulty.tables import DirectTables, ProductTables, Table
 from shoal.errors import InputError
 
@@ -382,3 +382,29 @@ def test_wrong_arguments_are_refused(change: dict[str, Any], message: str) -> No
     with pytest.raises(InputError, match=f"^{message}") as caught:
         nearest(arguments["references"], arguments["queries"], arguments["k"], metric=arguments["metric"])
     assert "\n" not in str(caught.value)
+
+
+def test_equal_rows_are_grouped_as_torch_does() -> None:
+    """Also where sums of bits agree by accident: the weights are the same for all rows, so two swaps can be made to."""
+    generator = torch.Generator().manual_seed(0)
+    rows = torch.randint(-2, 3, (500, 3), generator=generator).float() * torch.tensor([0.5, 1.0, -1.0])
+    rows[::50] = 0.0
+    rows[25::50] = -0.0
+    group, sizes = _groups(rows)
+    _, expected, counts = torch.unique(rows, dim=0, return_inverse=True, return_counts=True)
+    assert torch.equal(sizes.sort().values, counts.sort().values)
+    assert torch.equal(group[:, None] == group[None], expected[:, None] == expected[None])
+
+
+def test_sums_that_agree_by_accident_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With weights of 1, every order of the same numbers has the same sum."""
+    real = torch.randint
+
+    def ones(*args: object, **options: object) -> Tensor:
+        return torch.zeros_like(real(*args, **options))  # type: ignore[call-overload]  # 2 · 0 + 1
+
+    rows = torch.tensor([[1.0, 2.0], [2.0, 1.0], [1.0, 2.0]])
+    monkeypatch.setattr(torch, "randint", ones)
+    group, sizes = _groups(rows)
+    assert sorted(sizes.tolist()) == [1, 2]
+    assert group[0] == group[2] != group[1]

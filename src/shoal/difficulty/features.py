@@ -148,7 +148,7 @@ def check_labels(labels: Tensor, classes: int, what: str = "labels") -> None:
 
 def _check_finite(values: dict[str, Tensor]) -> None:
     for name, rows in values.items():
-        if not bool(torch.isfinite(rows).all()):
-            bad = int((~torch.isfinite(rows)).any(1).sum())
+        bad = sum(int((~torch.isfinite(part)).any(1).sum()) for part in rows.split(4096))
+        if bad:
             got, fix = f"NaN or infinity in {bad} rows", "look at the weights and inputs, or run in float32"
             raise wrong(f"activations of {name}", expected="finite numbers", got=got, fix=fix)

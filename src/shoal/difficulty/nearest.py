@@ -23,6 +23,7 @@ from shoal.errors import wrong
 
 SPARE = (8, 200)  # candidates beyond those that are asked for: at first, and for queries that are not sure then
 QUERIES_AT_ONCE = 512
+ROWS_AT_ONCE = 4096  # where a copy of all would take much memory
 NUMBERS_AT_ONCE = 2**18  # of rows that are measured again: they stay in the cache
 FEW = 32  # dimensions for which differences cost no more than a product
 LARGE = 1e15  # numbers beyond which a square, and a sum of them, may be more than float32 holds
@@ -76,7 +77,8 @@ def nearest(
         rows, asked = _zeros_apart(rows), _zeros_apart(asked)
     different = _Different(rows)
     wanted = k + (queries is None)  # a reference finds itself, too
-    large = max(float(x.abs().max()) for x in (rows, asked) if len(x)) > LARGE
+    ends = [end for x in (rows, asked) if len(x) for end in torch.aminmax(x)]
+    large = max(abs(float(end)) for end in ends) > LARGE
     search = _Search(different.rows, min(wanted, len(different.rows)), metric, direct=large)
     found = []
     for at in range(0, len(asked), QUERIES_AT_ONCE):
@@ -97,8 +99,10 @@ class _Search:
         self.references, self.k, self.cosine = references, k, metric == "cosine"  # (n, D)
         self.middle = torch.zeros_like(references[0]) if self.cosine else references.mean(0)
         self.direct = direct or references.shape[1] <= FEW
-        prepared = self._prepared(references)
-        self.tables = DirectTables(prepared) if self.direct else ProductTables(prepared)
+        if self.direct:
+            self.tables = DirectTables(self._prepared(references))
+        else:
+            self.tables = ProductTables(references, self._prepared)
 
     def rows(self, queries: Tensor) -> tuple[Tensor, Tensor]:
         """Neighbours of a few queries, and their square distances, (m, k)."""
@@ -155,8 +159,8 @@ class _Different:
     """The different rows among references, in the order in which they come first."""
 
     def __init__(self, references: Tensor):
-        rows, group, sizes = torch.unique(references, dim=0, return_inverse=True, return_counts=True)
-        self.rows, self.all_differ = references, len(rows) == len(references)
+        group, sizes = _groups(references)
+        self.rows, self.all_differ = references, len(sizes) == len(references)
         if self.all_differ:
             return
         order = group.argsort(stable=True)  # members group by group, in the order of the references
@@ -188,6 +192,27 @@ class _Different:
         return rows[best], far[best]
 
 
+def _groups(rows: Tensor) -> tuple[Tensor, Tensor]:
+    """Number of the group of every row, equal rows in one, and the sizes of the groups.
+
+    Rows are told apart by sums of their bits with random odd weights. Rows whose sums agree are compared; sorting whole
+    rows, as `torch.unique` does, takes several copies of them and is left to sums that agree by accident.
+    """
+    generator = torch.Generator().manual_seed(0)
+    weights = 2 * torch.randint(-(2**62), 2**62, (rows.shape[1],), generator=generator) + 1
+    bits = ((part + 0.0).view(torch.int32).long() for part in rows.split(ROWS_AT_ONCE))  # −0 + 0 is 0, as it is equal
+    sums = torch.cat([(part * weights).sum(1) for part in bits])
+    _, group, sizes = sums.unique(return_inverse=True, return_counts=True)
+    number = torch.arange(len(rows))
+    first = torch.full((len(sizes),), len(rows)).scatter_reduce_(0, group, number, "amin")
+    others = (number != first[group]).nonzero().flatten()
+    for some in others.split(ROWS_AT_ONCE):
+        if not torch.equal(rows[some], rows[first[group[some]]]):
+            _, group, sizes = torch.unique(rows, dim=0, return_inverse=True, return_counts=True)
+            break
+    return group, sizes
+
+
 def _without(own: Tensor, index: Tensor, squares: Tensor) -> tuple[Tensor, Tensor]:
     """Leave each query's own row out; where rows that are equal to it have pushed it out, the last one."""
     here = index == own[:, None]
@@ -205,7 +230,7 @@ def _zeros_apart(rows: Tensor) -> Tensor:
 def _plain(rows: Tensor, name: str) -> Tensor:
     """Rows in float32 on the CPU, finite."""
     rows = rows.detach().float().cpu()
-    if not bool(torch.isfinite(rows).all()):
+    if not all(bool(torch.isfinite(part).all()) for part in rows.split(ROWS_AT_ONCE)):
         raise wrong(name, expected="finite numbers, as float32 holds them", got="NaN or infinity")
     return rows
 

@@ -56,9 +56,13 @@ class ProductTables:
         references: (n, dim), float32, of which no square is infinite.
     """
 
-    def __init__(self, references: Float[Tensor, "references dim"]):
-        self.squares = references.square().sum(1)
-        self.references = torch.cat([references, self.squares[:, None]], 1)  # one product for all of it
+    def __init__(self, references: Float[Tensor, "references dim"], prepare: Callable[[Tensor], Tensor] | None = None):
+        self.references = torch.empty(len(references), references.shape[1] + 1)  # with ‖r‖²: one product for all of it
+        for at in range(0, len(references), TILE):  # part by part: a copy of all would take much memory
+            part = references[at : at + TILE] if prepare is None else prepare(references[at : at + TILE])
+            self.references[at : at + TILE, :-1] = part
+            self.references[at : at + TILE, -1] = part.square().sum(1)
+        self.squares = self.references[:, -1]
         self.epsilon = (references.shape[1] + 8) * torch.finfo(torch.float32).eps
 
     def table(self, queries: Float[Tensor, "queries dim"]) -> Table:
