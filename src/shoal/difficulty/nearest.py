@@ -24,7 +24,7 @@ from shoal.errors import wrong
 SPARE = (8, 200)  # candidates beyond those that are asked for: at first, and for queries that are not sure then
 QUERIES_AT_ONCE = 512
 ROWS_AT_ONCE = 4096  # where a copy of all would take much memory
-NUMBERS_AT_ONCE = 2**18  # of rows that are measured again: they stay in the cache
+NUMBERS_AT_ONCE = 2**21  # of rows that are measured again: near the cache, and few calls for threads to wait in
 FEW = 32  # dimensions for which differences cost no more than a product
 LARGE = 1e15  # numbers beyond which a square, and a sum of them, may be more than float32 holds
 
