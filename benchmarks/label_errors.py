@@ -130,7 +130,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--epochs", type=int, default=0)
     args = parser.parse_args()
-    record = json.loads(RECORD.read_text()) if RECORD.exists() else {"rows": []}
+    record: dict[str, Any] = json.loads(RECORD.read_text()) if RECORD.exists() else {"rows": []}
     epochs = args.epochs or EPOCHS[args.data]
     known = {(r["data"], r["kind"], r["rate"], r["seed"], r["epochs"]) for r in record["rows"]}
     for seed in range(args.seeds):

@@ -44,6 +44,6 @@ def _likeliest_others(images: Tensor, labels: Tensor) -> np.ndarray:
     rows = images.flatten(1).double().numpy() / 255
     rows = PCA(min(50, rows.shape[1] - 1), random_state=0).fit_transform(rows)
     classifier = LogisticRegression(max_iter=300)
-    found = cross_val_predict(classifier, rows, labels.numpy(), cv=3, method="predict_proba")
+    found = np.asarray(cross_val_predict(classifier, rows, labels.numpy(), cv=3, method="predict_proba"))
     found[np.arange(len(found)), labels.numpy()] = 0
     return found

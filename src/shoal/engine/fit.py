@@ -116,7 +116,7 @@ class _Loop:
             self.pace.begin_at(self._seconds())  # measuring the pace does not eat the budget
             if run and self.world.leads:  # rows of an attempt that was killed before its first checkpoint
                 run.rewrite_metrics(part, [])
-        if hasattr(validate, "rewind"):  # it keeps rows of its own
+        if validate is not None and hasattr(validate, "rewind"):  # it keeps rows of its own
             validate.rewind(len(self.history.rows))
         self.saved_at = time.monotonic()
 
