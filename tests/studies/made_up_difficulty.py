@@ -51,6 +51,11 @@ def examples(n: int = N, **changes: Any) -> Examples:
     return replace(found, **changes)
 
 
+def second_examples() -> Examples:
+    """Some a probe deeper."""
+    return examples(depth=(torch.tensor(examples().depth) + (noise("second") > 1).long()).tolist())
+
+
 def training(name: str = "network", *, gained: int = 0, of: int = 1000) -> Training:
     """A training that gained so many of so many validation images in its last fifth."""
     rows = [
@@ -75,22 +80,21 @@ def scored(n: int, *names: str) -> Scored:
 
 def altered(by: int = 1, n: int = 100) -> tuple[Altered, ...]:
     """All first images of the test set, so many probes deeper."""
-    depth = [d + by for d in examples().depth[:n]]
-    return tuple(Altered(name=name, depth=depth, right=[1, 0] * (n // 2)) for name in INTERVENTIONS)
+    depth, second = ([d + by for d in part.depth[:n]] for part in (examples(), second_examples()))
+    right = [1, 0] * (n // 2)
+    return tuple(Altered(name=name, depth=depth, second_depth=second, right=right) for name in INTERVENTIONS)
 
 
 def measured(**changes: Any) -> Measured:
     """All of it; name what is to be otherwise."""
     hard, of_train = hardness(N), hardness(TRAIN)
-    depth = torch.tensor(examples().depth)
-    jittered = (depth + (noise("second") > 1).long()).tolist()
     found = Measured(
         probes=PROBES,
         pooling=dict.fromkeys(PROBES, "whole"),
         classes=["cat", "dog", "cow", "eel"],
         trainings=(training(), training("second network")),
         test=examples(),
-        second=examples(depth=jittered),
+        second=second_examples(),
         early=examples(depth=shuffled(examples().depth)),
         early_at=0.2,
         train=examples(TRAIN),

@@ -9,11 +9,13 @@ import torch
 
 from shoal.report.pictures import draw
 from shoal.studies import difficulty_claims as claims
-from shoal.studies.difficulty_findings import summary, tables
+from shoal.studies.difficulty_findings import summary
+from shoal.studies.difficulty_interventions import INTERVENTIONS
 from shoal.studies.difficulty_measured import Examples, Measured
 from shoal.studies.difficulty_measurements import row_before
 from shoal.studies.difficulty_numbers import effect_size, group_difference, mean_of
 from shoal.studies.difficulty_pictures import pictures
+from shoal.studies.difficulty_tables import tables
 from shoal.studies.ranks import correlation_difference, rank_correlation
 from shoal.studies.result import Claim
 from tests.studies.made_up_difficulty import N, altered, examples, images, measured, noise, shuffled, training
@@ -34,7 +36,7 @@ def test_everything_supported() -> None:
 def test_claims_about_people_only_where_people_were_asked() -> None:
     ids = {claim.id for claim in claims.all_claims(measured(people=[], human_errors={}))}
     assert len(ids) == 14
-    assert not ids & {"people_disagree", "worse_lie_deeper", "aggre_lie_deeper"}
+    assert not ids & {"people_disagree", "errors_of_any_lie_deeper", "errors_of_most_lie_deeper"}
 
 
 def test_nothing_is_decided_before_convergence() -> None:
@@ -44,7 +46,8 @@ def test_nothing_is_decided_before_convergence() -> None:
     assert all(claim.unsettled.startswith("not converged: the network still gained 0.3 points") for claim in found)
     other = measured(trainings=(training(), training("second network", gained=3)))
     waiting = {claim.id for claim in claims.all_claims(other) if claim.verdict == "inconclusive"}
-    assert waiting == {"seeds_agree", "early_is_about_underfitting"}
+    deepened = {f"{name}_deepens" for name in INTERVENTIONS}
+    assert waiting == {"seeds_agree", "early_is_about_underfitting", *deepened}
 
 
 @pytest.mark.parametrize(("gained", "of", "converged"), [(0, 1000, True), (1, 1000, True), (2, 1000, False)])
@@ -60,9 +63,12 @@ def test_convergence(gained: int, of: int, converged: bool) -> None:
 
 
 def test_a_short_training_has_not_converged() -> None:
-    short = replace(training(), before=[])
-    assert not short.converged
-    assert "too briefly" in short.unsettled
+    blind = replace(training(), before=[])
+    brief = replace(training(), rows=[{**row, "epoch": 4.9 * row["progress"]} for row in training().rows])
+    enough = replace(training(), rows=[{**row, "epoch": 5 * row["progress"]} for row in training().rows])
+    assert (blind.converged, brief.converged, enough.converged) == (False, False, True)
+    assert blind.unsettled == "not converged: 10.0 epochs of the network are too few to tell"
+    assert brief.unsettled == "not converged: 4.9 epochs of the network are too few to tell"
     assert row_before([{"progress": 1.0}]) is None
     assert row_before([{"progress": 0.4}, {"progress": 1.0}]) is None  # nothing is known of the last fifth alone
     assert row_before([{"progress": p / 10} for p in range(1, 11)]) == 7
@@ -141,7 +147,10 @@ def test_alterations() -> None:
     assert {claims.alteration_deepens(measured(), a).verdict for a in altered(-1)} == {"contradicted"}
     both_ways = replace(altered()[0], depth=[d + (-1) ** i for i, d in enumerate(examples().depth[:100])])
     found = claims.alteration_deepens(measured(), both_ways)
-    assert (found.verdict, found.effect) == ("inconclusive", 0.0)
+    assert (found.verdict, found.effect) == ("inconclusive", 0.5)
+    assert found.low < 0 < 0.9 < found.high
+    torn = replace(altered(1)[0], second_depth=altered(-1)[0].second_depth)  # what the other network contradicts
+    assert claims.alteration_deepens(measured(), torn).verdict == "inconclusive"
     assert "noise" in found.id
     assert "50.0 % are right" in found.measured
 
@@ -207,7 +216,7 @@ def test_sentences_and_tables() -> None:
     assert found["classes"].rows[0][0] == "cat"
     assert found["convergence"].rows[0][-1] == "yes"
     assert [row[0] for row in found["people"].rows] == ["aggre", "worse"]
-    assert {row[0] for row in found["properties"].rows} >= {"people disagree", "contrast"}
+    assert {row[0] for row in found["properties"].rows} >= {"disagreement of people", "contrast"}
     young = measured(trainings=(training(gained=30), training()), people=[], human_errors={})
     assert "has not converged" in summary(young)[0]
     assert "people" not in {table.id for table in tables(young)}

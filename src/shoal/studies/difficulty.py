@@ -18,9 +18,10 @@ from shoal.engine import Progress, RunFolder, Silent, choose_device, describe_en
 from shoal.studies.difficulty_claims import all_claims
 from shoal.studies.difficulty_config import DifficultyConfig, resolve
 from shoal.studies.difficulty_data import read_images
-from shoal.studies.difficulty_findings import summary, tables
+from shoal.studies.difficulty_findings import summary
 from shoal.studies.difficulty_measurements import measure
 from shoal.studies.difficulty_pictures import pictures
+from shoal.studies.difficulty_tables import tables
 from shoal.studies.difficulty_training import create_network, fit_config, train, train_second
 from shoal.studies.measured_rows import Rows
 from shoal.studies.repeating import plain_settings, repeating_command, short_digest
@@ -113,7 +114,7 @@ class DifficultyStudy:
             command=self._command(),
             settings=plain_settings(config),
             environment=environment | {"precision": precision},
-            data={key: value for key, value in images.about.items() if key != "name_or_path"},
+            data={key: value for key, value in images.about.items() if value and key != "name_or_path"},
             seconds={
                 "read the data": self.reading,
                 "train the network": network.history.seconds,

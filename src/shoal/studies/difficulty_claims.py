@@ -16,10 +16,11 @@ from shoal.studies.difficulty_numbers import (
     class_means,
     first_half,
     group_difference,
-    mean_of,
+    mean_of_both,
     quarters,
     shuffled_spreads,
 )
+from shoal.studies.difficulty_words import shown, signed
 from shoal.studies.ends import ends
 from shoal.studies.ranks import agreement, correlation_difference, rank_correlation
 from shoal.studies.result import Claim
@@ -27,9 +28,9 @@ from shoal.studies.wording import percent
 
 MOST = 0.5  # share of the images
 ALIKE = 0.5  # rank correlation
-PEOPLE = {
-    "aggre": "by the majority of three people",
-    "worse": "by at least one of three people",
+PEOPLE = {  # labels of CIFAR-10N: who errs, in a name and in words
+    "aggre": ("most", "by the majority of three people"),
+    "worse": ("any", "by at least one of three people"),
 }
 _RANK = "rank correlation"
 
@@ -113,7 +114,7 @@ def margin_falls(m: Measured) -> Claim:
         m,
         m.test.column("margin"),
         id="margin_falls",
-        sentence="So does the margin: the lead of the largest probability over the second.",
+        sentence="The margin falls with depth: the lead of the largest probability over the second is smaller.",
         what="the margin",
         falls=True,
     )
@@ -129,7 +130,7 @@ def seeds_agree(m: Measured) -> Claim:
         f"alike, with a correlation of depths above {ALIKE:g}.",
         measured=f"The depths of {len(m.test):,} test images in the two networks ({percent(m.test.accuracy, 1)} and "
         f"{percent(m.second.accuracy, 1)} right) have a {_RANK} of {found.value:.2f}; soft depths, of "
-        f"all neighbours' votes, {soft:.2f}.",
+        f"all neighbours' votes, {shown(soft)}.",
         **ends(found),
         bound=ALIKE,
         direction="above",
@@ -210,22 +211,22 @@ def people_disagree(m: Measured) -> Claim:
 def alteration_deepens(m: Measured, altered: Altered) -> Claim:
     """The same images lie deeper when they are altered."""
     how = INTERVENTIONS[altered.name]
-    deeper = altered.deeper(m.test)
-    before = float(m.test.right[: len(deeper)].double().mean())
+    one, other = m.deeper(altered)
+    before = float(m.test.right[: len(one)].double().mean())
     after = sum(altered.right) / len(altered.right)
     return Claim(
         id=f"{altered.name}_deepens",
         sentence=f"{how.title.capitalize()} makes images harder: the same images lie deeper.",
-        measured=f"With {how.words}, {len(deeper):,} test images go from a mean depth of "
-        f"{m.test.column('depth')[: len(deeper)].double().mean():.2f} to "
-        f"{torch.tensor(altered.depth).double().mean():.2f}; {percent(after, 1)} are right, {percent(before, 1)} as "
-        "they were.",
-        **ends(mean_of(deeper)),
+        measured=f"With {how.words}, {len(one):,} test images go from a mean depth of "
+        f"{m.test.column('depth')[: len(one)].double().mean():.2f} to {torch.tensor(altered.depth).double().mean():.2f}"
+        f"; {percent(after, 1)} are right, {percent(before, 1)} as they were. In the second network the difference is "
+        f"{signed(float(other.mean()), 2)}. The effect is the mean of both networks, the interval holds those of both.",
+        **ends(mean_of_both(one, other)),
         bound=0.0,
         direction="above",
         strict=True,
         unit="probes",
-        unsettled=m.unsettled,
+        unsettled=m.both_unsettled,
     )
 
 
@@ -256,14 +257,14 @@ def classes_differ(m: Measured) -> Claim:
 
 def mislabelled_lie_deeper(m: Measured, name: str) -> Claim:
     """Training images that people label wrongly lie deeper."""
-    wrong = torch.tensor(m.human_errors[name]).bool()
+    (who, words), wrong = PEOPLE[name], torch.tensor(m.human_errors[name]).bool()
     depth = m.train.column("depth").double()
     both = 2 <= int(wrong.sum()) <= len(wrong) - 2
     means = [float(depth[rows].mean()) if bool(rows.any()) else float(depth.mean()) for rows in (wrong, ~wrong)]
     difference = group_difference(depth, wrong) if both else Interval(0.0, 0.0, 0.0)
     return Claim(
-        id=f"{name}_lie_deeper",
-        sentence=f"Training images that are labelled wrongly {PEOPLE[name]} lie deeper, in a network that saw the "
+        id=f"errors_of_{who}_lie_deeper",
+        sentence=f"Training images that are labelled wrongly {words} lie deeper, in a network that saw the "
         "published labels only.",
         measured=f"The {int(wrong.sum()):,} of {len(wrong):,} images with another human label (CIFAR-10N, {name}) have "
         f"a mean depth of {means[0]:.2f}, the others {means[1]:.2f}, each left out of its own neighbours.",

@@ -66,7 +66,7 @@ class DifficultyConfig:
     average_decay: float = ExitsConfig.average_decay
     batch_size: int = ExitsConfig.batch_size
     flip: str = ExitsConfig.flip
-    small_until: float = ExitsConfig.small_until
+    small_until: float = 0.0  # what is recorded early is then of images as they are
     precision: str = "auto"
     device: str = "auto"
 
@@ -112,7 +112,7 @@ BUDGETS: dict[str, Budgeted] = {
     ),
     "default": Budgeted(
         width=16,
-        minutes=1.5,
+        minutes=1.25,
         validation=0.1,
         watched=1_000,
         train_rows=5_000,
@@ -122,7 +122,7 @@ BUDGETS: dict[str, Budgeted] = {
     ),
     "full": Budgeted(
         width=16,
-        minutes=10.0,
+        minutes=9.5,
         validation=0.05,
         watched=2_500,
         train_rows=50_000,

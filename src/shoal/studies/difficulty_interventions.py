@@ -2,8 +2,9 @@
 
     altered = INTERVENTIONS["occlusion"].alter(images, generator)
 
-The same images are measured as they are and altered, so that nothing but the change tells them apart. Strengths were
-set by eye, so that a person still knows what is shown.
+The same images are measured as they are and altered, so that nothing but the change tells them apart. Changes are mild,
+so that a person, and mostly the network, still knows what is shown: noise and contrast are of the second of the five
+severities of Hendrycks & Dietterich 2019, "Benchmarking neural network robustness" (arXiv 1903.12261).
 """
 
 from collections.abc import Callable
@@ -16,10 +17,10 @@ from torch import Tensor
 
 from shoal.studies.wording import percent
 
-NOISE = 0.1  # standard deviation, as a share of white
-CONTRAST = 0.3  # share that is left
+NOISE = 0.06  # standard deviation, as a share of white
+CONTRAST = 0.5  # share that is left
 PATCH = 0.5  # side, as a share of the image's
-CUT = 0.625  # side of what is left, as a share of the image's
+CUT = 0.75  # side of what is left, as a share of the image's
 
 Images = UInt8[Tensor, "n channels height width"]
 

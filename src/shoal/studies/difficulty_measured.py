@@ -14,6 +14,7 @@ from shoal.measure import Interval, paired_difference_interval
 
 LAST = 0.2  # share of a training whose gain tells whether it has converged
 CONVERGED = 0.002  # gain of validation accuracy
+FEWEST_EPOCHS = 1.0  # in that share: every training image is seen, or nothing can be gained
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,17 +47,23 @@ class Training:
         return paired_difference_interval(torch.tensor(self.now).bool(), torch.tensor(self.before).bool())
 
     @property
+    def epochs(self) -> float:
+        """Passes over the training images."""
+        return self.rows[-1]["epoch"]
+
+    @property
     def converged(self) -> bool:
-        """Whether validation accuracy gained less than 0.2 points over the last fifth."""
-        return self.gain is not None and self.gain.value < CONVERGED
+        """Whether validation accuracy gained less than 0.2 points over the last fifth, and that saw every image."""
+        long_enough = LAST * self.epochs >= FEWEST_EPOCHS - 1e-9
+        return long_enough and self.gain is not None and self.gain.value < CONVERGED
 
     @property
     def unsettled(self) -> str:
         """Why claims about difficulty cannot be decided; empty where they can."""
-        if self.gain is None:
-            return f"not converged: the {self.name} was trained too briefly to tell"
         if self.converged:
             return ""
+        if self.gain is None or self.gain.value < CONVERGED:
+            return f"not converged: {self.epochs:.1f} epochs of the {self.name} are too few to tell"
         gained = f"{100 * self.gain.value:.1f} points in the last fifth of its training"
         return f"not converged: the {self.name} still gained {gained}"
 
@@ -140,17 +147,15 @@ class Altered:
 
     Attributes:
         name: see `shoal.studies.difficulty_interventions`.
-        depth: of each altered image.
+        depth: of each altered image; `second_depth` in the second network: what an alteration does to depth differs
+            from network to network.
         right: whether the network is right about it, 0 or 1.
     """
 
     name: str
     depth: list[int]
+    second_depth: list[int]
     right: list[int]
-
-    def deeper(self, test: Examples) -> Float[Tensor, " n"]:
-        """How much deeper each image lies than unaltered."""
-        return torch.tensor(self.depth).double() - test.column("depth")[: len(self.depth)].double()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -164,7 +169,8 @@ class Measured:
         trainings: of the network and of the second one.
         test: test images with the network.
         second: the same images with the second network.
-        early: the same with the network early in its training; `early_at` is the share of the training.
+        early: the same with the network early in its training, its batch normalisation measured anew; `early_at` is
+            the share of the training.
         train: training images that the probes see, each left out of its own neighbours.
         test_scores: of the test images; `watched_scores` of the training images that were watched.
         properties: of the test images, by name, see `shoal.studies.difficulty_properties`.
@@ -200,6 +206,12 @@ class Measured:
     def both_unsettled(self) -> str:
         """The same of claims about both networks."""
         return next(filter(None, (training.unsettled for training in self.trainings)), "")
+
+    def deeper(self, altered: Altered) -> tuple[Float[Tensor, " n"], Float[Tensor, " n"]]:
+        """How much deeper each altered image lies than as it was, in both networks."""
+        pairs = (altered.depth, self.test), (altered.second_depth, self.second)
+        one, other = (torch.tensor(now).double() - was.column("depth")[: len(now)].double() for now, was in pairs)
+        return one, other
 
     def place(self, depth: int) -> str:
         """A depth in words: the probe at which an example is settled."""

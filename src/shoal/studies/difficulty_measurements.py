@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.optim.swa_utils import update_bn
 
 from shoal.data import ImageSet
 from shoal.difficulty import (
@@ -33,6 +34,7 @@ from shoal.studies.measured_rows import Row, Rows
 # names of the parts, as the report shows where the time went
 DEPTHS, DESCRIBE, ALTER = "measure depths", "describe images", "alter images"
 DIGITS = 6  # of the numbers that are kept
+AT_ONCE = 256  # images of which the means of batch normalisation are taken, at least
 
 
 class Probes:
@@ -65,6 +67,17 @@ class Probes:
     def references(self) -> Features:
         """What the probes see."""
         return self.features(self.images.references)
+
+    def refreshed(self) -> "Probes":
+        """The same network, its batch normalisation measured anew: early in training that lags behind the weights.
+
+        Weights move fast then, and running means are of what they were some steps ago.
+        """
+        prepare, precision, device = (self.options[name] for name in ("prepare", "precision", "device"))
+        images = self.images.references.images
+        parts = images.tensor_split(max(1, len(images) // AT_ONCE))
+        update_bn((precision.place(prepare(part), device) for part in parts), self.model)
+        return self
 
     def features(self, images: ImageSet) -> Features:
         """What images look like to the network."""
@@ -106,7 +119,7 @@ def measure(
     progress.update(0.6)
     twin = rows.once(DEPTHS, {"of": "test", "network": SECOND}, lambda: _depths(others))
     progress.update(0.8)
-    early = rows.once(DEPTHS, {"of": "test", "network": "early"}, lambda: _depths(young))
+    early = rows.once(DEPTHS, {"of": "test", "network": "early"}, lambda: _depths(young.refreshed()))
     progress.finish()
     progress.start(DESCRIBE)
     described = rows.once(DESCRIBE, {"of": "test"}, lambda: _describe(probes))
@@ -115,7 +128,7 @@ def measure(
     altered = []
     for number, name in enumerate(INTERVENTIONS):
         progress.update(number / len(INTERVENTIONS), name)
-        altered.append(_altered(rows, probes, name))
+        altered.append(_altered(rows, probes, others, name))
     progress.finish()
     entropy = images.people.entropy(images.splits.test)
     errors = images.people.errors(images.references)
@@ -256,12 +269,13 @@ def _describe(probes: Probes) -> Row:
     }
 
 
-def _altered(rows: Rows, probes: Probes, name: str) -> Altered:
+def _altered(rows: Rows, probes: Probes, others: Probes, name: str) -> Altered:
     def alter() -> Row:
         test, generator = probes.images.splits.test, stream(probes.config.seed, "alter", name)
         first = test.take(torch.arange(min(probes.config.altered_rows, len(test))))
         changed = replace(first, images=INTERVENTIONS[name].alter(first.images, generator))
-        depth = probes.depth(probes.features(changed))
-        return {"depth": depth.depth.tolist(), "right": (depth.predicted == depth.labels).int().tolist()}
+        depth, second = (part.depth(part.features(changed)) for part in (probes, others))
+        right = (depth.predicted == depth.labels).int().tolist()
+        return {"depth": depth.depth.tolist(), "second_depth": second.depth.tolist(), "right": right}
 
     return Altered(**rows.once(ALTER, {"name": name}, alter))

@@ -24,6 +24,13 @@ def quarters(part: Examples) -> tuple[Int[Tensor, " quarter"], Int[Tensor, " qua
     return order[:n], order[-n:]
 
 
+def in_quarters(m: Measured, column: Tensor | list[float]) -> tuple[Tensor, Tensor]:
+    """A column of the test images in the easiest and in the hardest quarter."""
+    easy, hard = quarters(m.test)
+    values = torch.as_tensor(column, dtype=torch.float64)
+    return values[easy], values[hard]
+
+
 def class_means(depth: Float[Tensor, " n"], labels: Int[Tensor, " n"], classes: int) -> Float[Tensor, " classes"]:
     """Mean depth of every class; NaN where it has no examples."""
     return depth.new_zeros(classes).index_add_(0, labels, depth) / torch.bincount(labels, minlength=classes)
@@ -46,6 +53,16 @@ def mean_of(values: Float[Tensor, " n"]) -> Interval:
     if len(values) < 2:
         return Interval(float(values.mean()), -NOTHING, NOTHING)
     return resampled([values], _mean)
+
+
+def mean_of_both(one: Float[Tensor, " n"], other: Float[Tensor, " n"]) -> Interval:
+    """Mean over two networks; the interval holds those of both, so that what one of them contradicts is not settled."""
+    found = mean_of(one), mean_of(other)
+    return Interval(
+        sum(interval.value for interval in found) / 2,
+        min(interval.low for interval in found),
+        max(interval.high for interval in found),
+    )
 
 
 def group_difference(values: Float[Tensor, " n"], group: Bool[Tensor, " n"]) -> Interval:

@@ -14,7 +14,7 @@ from shoal.studies.difficulty_data import StudyImages
 from shoal.studies.difficulty_galleries import galleries
 from shoal.studies.difficulty_interventions import INTERVENTIONS
 from shoal.studies.difficulty_measured import Examples, Measured
-from shoal.studies.difficulty_numbers import NOTHING, class_means, mean_of
+from shoal.studies.difficulty_numbers import NOTHING, class_means, mean_of, mean_of_both
 from shoal.studies.result import Picture
 
 MOST_CLASSES = 40  # that a picture can show
@@ -134,7 +134,7 @@ def _classes(m: Measured) -> Picture:
 def _interventions(m: Measured) -> Picture:
     rows = []
     for altered in m.altered:
-        found = mean_of(altered.deeper(m.test))
+        found = mean_of_both(*m.deeper(altered))
         reach = {"low": found.low, "high": found.high} if found.high < NOTHING else {}
         rows.append({"x": INTERVENTIONS[altered.name].title, "y": found.value, **reach})
     words = "; ".join(f"{how.title}: {how.words}" for how in INTERVENTIONS.values())
@@ -145,7 +145,8 @@ def _interventions(m: Measured) -> Picture:
         rows=tuple(rows),
         x="alteration",
         y="probes deeper",
-        note=f"Mean over {len(m.altered[0].depth) if m.altered else 0:,} test images, paired, with its 95 % interval. "
+        note=f"Mean over {len(m.altered[0].depth) if m.altered else 0:,} test images, paired, and both networks; the "
+        "intervals hold those of both. "
         f"{words}.",
     )
 
