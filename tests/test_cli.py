@@ -299,7 +299,7 @@ def test_the_demo_runs_without_data_and_network_and_goes_on(tmp_path: Path) -> N
     words = ("demo", "--offline", "--data", "digits", "--who", "a student", "--minutes", "0.1")
     found = shoal(*words, cwd=tmp_path)
     assert found.returncode == 0, found.stderr
-    assert "scikit-learn's digits" in found.stderr
+    assert "digits, as asked for" in found.stderr
     assert found.stdout.splitlines()[-1] == "report: runs/demo/report.html"
     page = (tmp_path / "runs" / "demo" / "report.html").read_text()
     assert "a student" in page
