@@ -15,6 +15,7 @@ import resource
 import statistics
 import time
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -72,9 +73,7 @@ def torch_topk(references: Tensor, queries: Tensor) -> np.ndarray:
 
 def with_faiss(references: Tensor, queries: Tensor) -> np.ndarray:
     """IndexFlatL2."""
-    import faiss
-
-    index = faiss.IndexFlatL2(references.shape[1])
+    index = import_module("faiss").IndexFlatL2(references.shape[1])
     index.add(references.numpy())
     return index.search(queries.numpy(), K)[1]
 
@@ -97,9 +96,7 @@ SEARCHES: dict[str, Search] = {
 
 def peers(references: int, queries: int, turns: int) -> list[dict[str, Any]]:
     """Recall first, then seconds in turn."""
-    import faiss
-
-    faiss.omp_set_num_threads(torch.get_num_threads())
+    import_module("faiss").omp_set_num_threads(torch.get_num_threads())
     rows = []
     for width in WIDTHS:
         generator = torch.Generator().manual_seed(width)
@@ -135,7 +132,7 @@ def peers(references: int, queries: int, turns: int) -> list[dict[str, Any]]:
 
 def whole(minutes: float) -> dict[str, Any]:
     """All training images among each other, and the test images among them, over ten probes."""
-    splits = load("cifar10")
+    splits = load("cifar10", validation=0)  # all 50,000
     model = create_model("cifar_resnet18", num_classes=10, width=32, seed=0)
     batches = as_batches(splits.train.pair, batch_size=256, prepare=splits.normalise)
     history = fit(model, batches, config=FitConfig(minutes=minutes, precision="auto"))

@@ -1,11 +1,12 @@
 """Finding wrong labels: one training and its neighbours against cleanlab's scores from five folds.
 
-    python -m benchmarks.label_errors [digits|fashion-mnist|cifar10n] [--seeds 5] [--epochs 0]
+    python -m benchmarks.label_errors [digits|fashion-mnist|cifar10n] [--seeds 5]
 
-Labels are made wrong in three ways at 5, 10 and 40 % (see benchmarks/label_noise.py); the measure is the average
-precision of the ranking. Ours trains one network on all examples with their wrong labels; cleanlab gets probabilities
-of five networks of the same kind, each of which trained for as many epochs on four fifths. Of its three scores the one
-that is best in a cell counts there. Rows that are in the record are not measured again. Writes
+Labels are made wrong in three ways at 5, 10 and 40 % (see benchmarks/label_noise.py), or are those that people gave
+(CIFAR-10N: "aggre", the majority of three, and "worse"); the measure is the average precision of the ranking. Ours
+trains one network on all examples with their wrong labels; cleanlab gets probabilities of five networks of the same
+kind, each of which trained for as many epochs on four fifths, or for four fifths of the time. Of its three scores the
+one that is best in a cell counts there. Rows that are in the record are not measured again. Writes
 benchmarks/records/label-errors.json.
 """
 
@@ -13,6 +14,7 @@ import argparse
 import itertools
 import json
 import time
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +25,8 @@ from sklearn.model_selection import StratifiedKFold
 from torch import Tensor, nn
 
 from benchmarks.label_noise import KINDS, spoil
-from shoal.data import load, stratified_sample
+from shoal.data import load, locate, stratified_sample
+from shoal.data.votes import find_votes
 from shoal.difficulty import PredictionHistory, find_label_errors, prediction_depth
 from shoal.engine import FitConfig, Precision, as_batches, describe_environment, fit, in_order, seed_everything
 from shoal.files import write_json
@@ -33,7 +36,11 @@ RATES = (0.05, 0.1, 0.4)
 FOLDS = 5
 ROWS = {"digits": 1797, "fashion-mnist": 10_000}
 EPOCHS = {"digits": 20, "fashion-mnist": 8}
+PEOPLE, MINUTES = ("aggre", "worse"), 3.0
 CLEANLAB = ("self_confidence", "normalized_margin", "confidence_weighted_entropy")
+
+
+Span = dict[str, float]  # {"epochs": ...} or {"minutes": ...}
 
 
 def say(text: str) -> None:
@@ -51,12 +58,12 @@ def network(channels: int, classes: int, side: int) -> nn.Module:
     return nn.Sequential(*parts, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(widths[-1], classes))
 
 
-def train(images: Tensor, labels: Tensor, prepare: Any, epochs: int, seed: int, watch: Any = None) -> nn.Module:
+def train(images: Tensor, labels: Tensor, prepare: Any, span: Span, seed: int, watch: Any = None) -> nn.Module:
     """One network on these labels."""
     seed_everything(seed)
     classes = int(labels.max()) + 1
     model = network(images.shape[1], classes, images.shape[2])
-    config = FitConfig(epochs=epochs, learning_rate=0.05, precision="fp32", seed=seed, label_smoothing=0.0)
+    config = FitConfig(**span, learning_rate=0.05, precision="fp32", seed=seed, label_smoothing=0.0)
     batches = as_batches((images, labels), batch_size=128, prepare=prepare, seed=seed)
     fit(model, batches, config=config, validate=watch)
     return model
@@ -70,10 +77,10 @@ def probabilities(model: nn.Module, images: Tensor, prepare: Any) -> Tensor:
     return torch.cat([model(Precision().place(x, torch.device("cpu"))).softmax(1) for x, _ in pairs])
 
 
-def ours(images: Tensor, labels: Tensor, prepare: Any, epochs: int, seed: int) -> dict[str, np.ndarray]:
+def ours(images: Tensor, labels: Tensor, prepare: Any, span: Span, seed: int) -> dict[str, np.ndarray]:
     """Scores from one training: what `find_label_errors` says, and what else could have been said, beside it."""
     watch = PredictionHistory.recorder((images, labels), prepare=prepare)
-    model = train(images, labels, prepare, epochs, seed, watch)
+    model = train(images, labels, prepare, span, seed, watch)
     depth = prediction_depth(model, (images, labels), prepare=prepare)
     history = watch.history()
     own = depth.votes.gather(2, labels[:, None, None].expand(-1, len(depth.layers), 1))[..., 0]
@@ -87,14 +94,14 @@ def ours(images: Tensor, labels: Tensor, prepare: Any, epochs: int, seed: int) -
     }
 
 
-def cleanlab(images: Tensor, labels: Tensor, prepare: Any, epochs: int, seed: int) -> dict[str, np.ndarray]:
+def cleanlab(images: Tensor, labels: Tensor, prepare: Any, span: Span, seed: int) -> dict[str, np.ndarray]:
     """Scores from five folds."""
-    from cleanlab.rank import get_label_quality_scores
-
+    get_label_quality_scores = import_module("cleanlab.rank").get_label_quality_scores
     found = torch.zeros(len(labels), int(labels.max()) + 1)
+    span = {name: x * (1 - 1 / FOLDS) if name == "minutes" else x for name, x in span.items()}
     folds = StratifiedKFold(FOLDS, shuffle=True, random_state=seed).split(images, labels)
     for number, (kept, left) in enumerate(folds):
-        model = train(images[kept], labels[kept], prepare, epochs, 100 * seed + number)
+        model = train(images[kept], labels[kept], prepare, span, 100 * seed + number)
         found[left] = probabilities(model, images[left], prepare)
     given, table = labels.numpy(), found.double().numpy()
     table /= table.sum(1, keepdims=True)
@@ -104,20 +111,25 @@ def cleanlab(images: Tensor, labels: Tensor, prepare: Any, epochs: int, seed: in
     }
 
 
-def measure(data: str, kind: str, rate: float, seed: int, epochs: int) -> dict[str, Any]:
+def measure(data: str, kind: str, rate: float, seed: int) -> dict[str, Any]:
     """Average precision of every score, and seconds of both ways."""
-    splits = load(data)
-    parts = [part.pair for part in (splits.train, splits.validation, splits.test) if len(part)]
-    images, truth = (torch.cat(part) for part in zip(*parts, strict=True))
-    if len(truth) > ROWS[data]:
-        images, truth = stratified_sample(splits.train, ROWS[data]).pair
-    labels = spoil(images, truth, kind, rate, seed)
+    if data == "cifar10n":
+        splits = load("cifar10", validation=0)
+        images, truth = splits.train.pair
+        labels, span = find_votes(locate("cifar10")).labels[kind][splits.train.rows], {"minutes": MINUTES}
+    else:
+        splits = load(data)
+        parts = [part.pair for part in (splits.train, splits.validation, splits.test) if len(part)]
+        images, truth = (torch.cat(part) for part in zip(*parts, strict=True))
+        if len(truth) > ROWS[data]:
+            images, truth = stratified_sample(splits.train, ROWS[data]).pair
+        labels, span = spoil(images, truth, kind, rate, seed), {"epochs": EPOCHS[data]}
     wrong = (labels != truth).numpy()
-    row: dict[str, Any] = {"data": data, "kind": kind, "rate": rate, "seed": seed, "epochs": epochs, "n": len(truth)}
-    row |= {"precision": {}, "seconds": {}}
+    row: dict[str, Any] = {"data": data, "kind": kind, "rate": rate or float(wrong.mean()), "seed": seed} | span
+    row |= {"n": len(truth), "precision": {}, "seconds": {}}
     for name, way in (("shoal", ours), ("cleanlab", cleanlab)):
         began = time.perf_counter()
-        scores = way(images, labels, splits.normalise, epochs, seed)
+        scores = way(images, labels, splits.normalise, span, seed)
         row["seconds"][name] = time.perf_counter() - began
         row["precision"] |= {key: float(average_precision_score(wrong, -score)) for key, score in scores.items()}
     return row
@@ -126,26 +138,27 @@ def measure(data: str, kind: str, rate: float, seed: int, epochs: int) -> dict[s
 def main() -> None:
     """Measure the rows that are missing."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("data", choices=tuple(ROWS))
-    parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--epochs", type=int, default=0)
+    parser.add_argument("data", choices=(*ROWS, "cifar10n"))
+    parser.add_argument("--seeds", type=int, default=0, help="5 unless given, for labels that people gave 1")
     args = parser.parse_args()
     record: dict[str, Any] = json.loads(RECORD.read_text()) if RECORD.exists() else {"rows": []}
-    epochs = args.epochs or EPOCHS[args.data]
-    known = {(r["data"], r["kind"], r["rate"], r["seed"], r["epochs"]) for r in record["rows"]}
-    for seed in range(args.seeds):
-        for kind in KINDS:
-            for rate in RATES:
-                if (args.data, kind, rate, seed, epochs) in known:
-                    continue
-                row = measure(args.data, kind, rate, seed, epochs)
-                record["rows"].append(row)
-                record["environment"] = describe_environment(seed=0, device="cpu", why="benchmark")
-                write_json(RECORD, record)
-                best = max(value for key, value in row["precision"].items() if key.startswith("cleanlab"))
-                own = ", ".join(f"{key} {x:.4f}" for key, x in row["precision"].items() if "cleanlab" not in key)
-                times = ", ".join(f"{name} {seconds:.0f} s" for name, seconds in row["seconds"].items())
-                say(f"{kind} {rate:.0%} seed {seed}: {own}; cleanlab {best:.4f}; {times}")
+    people = args.data == "cifar10n"
+    cells = [(kind, 0.0) for kind in PEOPLE] if people else list(itertools.product(KINDS, RATES))
+    known = {(r["data"], r["kind"], 0.0 if people else r["rate"], r["seed"]) for r in record["rows"]}
+    for seed in range(args.seeds or (1 if people else 5)):
+        for kind, rate in cells:
+            if (args.data, kind, rate, seed) in known:
+                continue
+            row = measure(args.data, kind, rate, seed)
+            record["rows"].append(row)
+            record.setdefault("environments", {})[args.data] = describe_environment(
+                seed=0, device="cpu", why="benchmark"
+            )
+            write_json(RECORD, record)
+            best = max(value for key, value in row["precision"].items() if key.startswith("cleanlab"))
+            own = ", ".join(f"{key} {x:.4f}" for key, x in row["precision"].items() if "cleanlab" not in key)
+            times = ", ".join(f"{name} {seconds:.0f} s" for name, seconds in row["seconds"].items())
+            say(f"{kind} {row['rate']:.0%} seed {seed}: {own}; cleanlab {best:.4f}; {times}")
 
 
 if __name__ == "__main__":

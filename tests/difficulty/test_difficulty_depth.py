@@ -405,6 +405,14 @@ def test_what_was_asked_for_is_said() -> None:
 # Slips
 
 
+def test_queries_may_be_of_one_class() -> None:
+    x, y = data(45)
+    alike = y == 2
+    found = prediction_depth(network(), (x, y), (x[alike], y[alike]), k=9)
+    everyone = prediction_depth(network(), (x, y), (x, y), k=9)
+    assert torch.equal(found.depth, everyone.depth[alike])
+
+
 def spoiled(value: float) -> nn.Module:
     model = network()
     with torch.no_grad():

@@ -242,6 +242,21 @@ def test_precision_is_that_of_the_training() -> None:
     assert not torch.equal(whole, half)
 
 
+@pytest.mark.parametrize("time", [-1, 3])
+def test_a_time_that_was_not_recorded_is_said(time: int) -> None:
+    found = PredictionHistory(torch.full((3, 2, 2), 0.5), torch.tensor([0, 1]))
+    with pytest.raises(InputError, match=rf"^time: expected an index from 0 to 2, got {time}$"):
+        found.el2n(time)
+
+
+def test_batches_of_three_are_refused() -> None:
+    x, y = data()
+    with pytest.raises(
+        InputError, match=r"^data: expected pairs of tensors \(inputs, labels\), got \(Tensor, Tensor, T"
+    ):
+        fit(network(), as_batches(data(), batch_size=20), config=CONFIG, validate=Recorder([(x, y, y)]))
+
+
 def test_nothing_recorded_is_said() -> None:
     with pytest.raises(
         InputError, match=r"^history: expected at least one recorded time, got none; train with validate="

@@ -225,6 +225,14 @@ def test_wrong_combinations_are_refused() -> None:
             "probe at input: k: expected at most the 8 other referenc",
         ),
         (lambda: find_label_errors(model, (x, given), layers=["11"]), "unknown layer '11'; "),
+        (
+            lambda: find_label_errors(depth, layers=["1"]),
+            r"layers: expected none beside a Depth, which was measured before, got \['1'\]",
+        ),
+        (lambda: find_label_errors(depth, k=5), "k: expected none beside a Depth, which was measured before, got 5"),
+        (lambda: find_label_errors(depth, metric="cosine"), "metric: expected none beside a Depth, "),
+        (lambda: find_label_errors(features, given, layers=["1"]), "layers: expected none beside features, got "),
+        (lambda: find_label_errors(features, given, device=torch.device("cpu")), "device: expected none beside f"),
     ]
     for slip, message in slips:
         with pytest.raises(InputError, match=f"^{message}") as caught:

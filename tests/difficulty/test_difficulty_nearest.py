@@ -12,7 +12,7 @@ from torch.utils._pytree import tree_leaves
 
 from shoal.difficulty import nearest
 from shoal.difficulty.brute import nearest_by_definition
-from shoal.difficulty.nearest import QUERIES_AT_ONCE, SPARE, _groups, _Search
+from shoal.difficulty.nearest import AROUND, QUERIES_AT_ONCE, SPARE, _groups, _Search
 from shoal.difficulty.tables import DirectTables, ProductTables, Table
 from shoal.errors import InputError
 
@@ -128,45 +128,79 @@ def test_near_ties_that_a_product_in_float32_gets_wrong() -> None:
 @pytest.fixture
 def calls(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[int]]:
     """Numbers of candidates that searches asked for, and numbers of queries that were searched without a shortcut."""
-    found: dict[str, list[int]] = {"candidates": [], "without_shortcut": []}
-    least, without = Table.least, _Search._without_shortcut
+    calls: dict[str, list[int]] = {"candidates": [], "without_shortcut": []}
+    least, without = Table.least, _Search._fill_without_shortcut
 
     def counted_least(self: Table, rows: Tensor, count: int) -> tuple[Tensor, Tensor]:
-        found["candidates"].append(count)
+        calls["candidates"].append(count)
         return least(self, rows, count)
 
-    def counted_without(self: _Search, queries: Tensor) -> tuple[Tensor, Tensor]:
-        found["without_shortcut"].append(len(queries))
-        return without(self, queries)
+    def counted_without(self: _Search, found: tuple[Tensor, Tensor], queries: Tensor, rows: Tensor) -> None:
+        calls["without_shortcut"] += [len(rows)] * bool(len(rows))
+        without(self, found, queries, rows)
 
     monkeypatch.setattr(Table, "least", counted_least)
-    monkeypatch.setattr(_Search, "_without_shortcut", counted_without)
-    return found
+    monkeypatch.setattr(_Search, "_fill_without_shortcut", counted_without)
+    return calls
+
+
+FIRST, SECOND, THIRD = (5 + spare for spare in SPARE)
 
 
 @pytest.mark.parametrize(
-    ("close", "candidates", "without"),
+    ("close", "queries", "candidates", "without"),
     [
-        (3, [5 + SPARE[0]], []),  # fewer close rows than candidates: sure at once
-        (50, [5 + SPARE[0], 5 + SPARE[1]], []),  # sure with more candidates
-        (400, [5 + SPARE[0], 5 + SPARE[1]], [8]),  # never sure
+        (3, 20, [FIRST], []),  # fewer close rows than candidates: sure at once
+        (40, 20, [FIRST, SECOND], []),  # sure with more candidates
+        (150, 20, [FIRST, SECOND, THIRD], []),  # with many more
+        (400, 20, [FIRST, SECOND, THIRD, FIRST], []),  # around one of them
+        (400, AROUND[1], [FIRST, SECOND, THIRD], [AROUND[1]]),  # too few for that
     ],
 )
 def test_queries_that_are_not_sure_are_searched_again(
-    close: int, candidates: list[int], without: list[int], calls: dict[str, list[int]]
+    close: int, queries: int, candidates: list[int], without: list[int], calls: dict[str, list[int]]
 ) -> None:
-    references, queries = two_groups(close), close_rows(8, seed=1)
-    found = nearest(references, queries, 5)
+    references, asked = two_groups(close), close_rows(queries, seed=1)
+    found = nearest(references, asked, 5)
     assert calls == {"candidates": candidates, "without_shortcut": without}
-    assert found.index.tolist() == nearest_by_definition(references, queries, 5, metric="euclidean")
+    assert found.index.tolist() == nearest_by_definition(references, asked, 5, metric="euclidean")
 
 
 def test_only_queries_that_are_not_sure_are_searched_again(calls: dict[str, list[int]]) -> None:
     references = two_groups(400)
     queries = torch.cat([close_rows(2, seed=1), references[500:505], close_rows(1, seed=2)])
     found = nearest(references, queries, 5)
-    assert calls == {"candidates": [5 + SPARE[0], 5 + SPARE[1]], "without_shortcut": [3]}
+    assert calls == {"candidates": [FIRST, SECOND, THIRD], "without_shortcut": [3]}
     assert found.index.tolist() == nearest_by_definition(references, queries, 5, metric="euclidean")
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_heaps_of_close_rows_are_searched_each_around_one_of_its_own(metric: str, calls: dict[str, list[int]]) -> None:
+    """Layers of a network that has collapsed: a few places, and all rows within a millionth of one of them."""
+    places = rows(3, 64, seed=9).repeat_interleave(300, 0)
+    references = (places * (1 + 1e-6 * rows(900, 64, seed=8)))[torch.randperm(900, generator=torch.manual_seed(0))]
+    queries = references[:60]
+    found = nearest(references, queries, 5, metric=metric)
+    assert len(calls["candidates"]) == 3 + 3 + 3 + 1  # all; around each heap, where those that are left are not sure
+    assert calls["without_shortcut"] == []
+    assert found.index.tolist() == nearest_by_definition(references, queries, 5, metric=metric)
+
+
+def test_rows_that_are_all_as_far_are_searched_without_a_shortcut(calls: dict[str, list[int]]) -> None:
+    """No candidates are enough where all distances are equal; and so it ends."""
+    queries = torch.cat([torch.eye(40), torch.zeros(40, 400)], 1)
+    references = torch.cat([torch.zeros(400, 40), torch.eye(400)], 1)
+    found = nearest(references, queries, 5)
+    assert sum(calls["without_shortcut"]) == 40
+    assert found.index.tolist() == [[0, 1, 2, 3, 4]] * 40
+
+
+def test_one_row_far_away_makes_no_other_unsure(calls: dict[str, list[int]]) -> None:
+    references = rows(400, 40)
+    references[7] *= 1e4
+    found = nearest(references, rows(30, 40, seed=1), 5)
+    assert calls == {"candidates": [FIRST], "without_shortcut": []}
+    assert found.index.tolist() == nearest_by_definition(references, rows(30, 40, seed=1), 5, metric="euclidean")
 
 
 def test_rows_that_occur_often_are_searched_once(calls: dict[str, list[int]]) -> None:
@@ -260,17 +294,17 @@ def test_the_bound_holds_under_autocast() -> None:
 
 
 def assert_bounded(references: Tensor, queries: Tensor) -> None:
-    """Table numbers and ‖q‖² are within the rounding that is stated of the square distance, and `lower` is below it."""
+    """`lower` is below the true square distance, and by no more than is stated for rows of these sizes."""
     table = ProductTables(references).table(queries)
-    numbers = table.numbers[:, : len(references)].double()
     true = torch.cdist(queries.double(), references.double(), compute_mode="donot_use_mm_for_euclid_dist").square()
-    sizes, largest = queries.double().norm(dim=1), references.double().norm(dim=1).max()
-    share = (references.shape[1] + 8) * torch.finfo(torch.float32).eps
-    stated = share * (sizes + largest).square() + 4 * references.shape[1] * torch.finfo(torch.float32).tiny
-    assert bool(((numbers + sizes.square()[:, None] - true).abs() <= stated[:, None]).all())
+    squares = references.double().square().sum(1)[None] + queries.double().square().sum(1)[:, None]
+    share = 2 * (references.shape[1] + 8) * torch.finfo(torch.float32).eps
+    stated = share * squares + 8 * (references.shape[1] + 2) * torch.finfo(torch.float32).tiny
     every = torch.arange(len(queries))
     for column in range(len(references)):
-        assert bool((table.lower(table.numbers[:, column], every).double() <= true[:, column]).all())
+        below = true[:, column] - table.lower(table.numbers[:, column], every).double()
+        assert bool((below >= 0).all())
+        assert bool((below <= stated[:, column]).all())
 
 
 def test_the_bound_is_of_use() -> None:

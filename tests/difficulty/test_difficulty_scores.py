@@ -203,3 +203,10 @@ def test_other_numbers_of_examples_are_refused() -> None:
     fewer = PredictionHistory(seen.probabilities[:, :39], seen.labels[:39])
     with pytest.raises(InputError, match=r"^history: expected 40 examples, as in depth, got 39$"):
         difficulty_scores(depth, history=fewer)
+
+
+@pytest.mark.parametrize("early", [-0.1, 1.01, float("nan")])
+def test_an_early_that_is_no_share_is_refused(early: float) -> None:
+    depth, _, seen, _ = table()
+    with pytest.raises(InputError, match=r"^early: expected a share of the history, 0 to 1, got "):
+        difficulty_scores(depth, history=seen, early=early)

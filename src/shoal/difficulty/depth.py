@@ -19,7 +19,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from shoal.difficulty.features import INPUT, Features, find_layers, probe_features
+from shoal.difficulty.features import INPUT, Features, check_labels, find_layers, probe_features
 from shoal.difficulty.nearest import nearest
 from shoal.difficulty.votes import consensus_of, count_votes, depth_of_agreement, depth_of_right_answer, soft_depth
 from shoal.engine import Data, Precision, in_order
@@ -119,8 +119,8 @@ def prediction_depth(
         batch_size: rows at a time, for pairs of tensors.
 
     Raises:
-        InputError: if a layer does not exist, does not run once or is not on every path; if labels are out of range or
-            of one class only; if there are fewer than k references; if an activation is not finite.
+        InputError: if a layer does not exist, does not run once or is not on every path; if labels are out of range, or
+            the references' of one class only; if there are fewer than k references; if an activation is not finite.
 
     Example:
         >>> x = torch.cat([torch.randn(40, 4) - 3, torch.randn(40, 4) + 3])
@@ -161,6 +161,7 @@ def depth_of_features(
     if asked.layers != reference.layers:
         raise wrong("queries", expected=f"probes {', '.join(reference.layers)}", got=", ".join(asked.layers))
     classes = asked.probabilities.shape[1]
+    check_labels(reference.labels, classes)
     began = time.perf_counter()
     votes, near = [], []
     for name in reference.layers:

@@ -118,7 +118,7 @@ def probe_features(
     values[SOFTMAX] = torch.cat(probabilities)
     _check_finite(values)
     found = torch.cat(labels)
-    check_labels(found, values[SOFTMAX].shape[1])
+    check_labels(found, values[SOFTMAX].shape[1], several=False)  # one class can be asked about, but not vote
     return Features(
         layers=tuple(values),
         values=values,
@@ -129,8 +129,8 @@ def probe_features(
     )
 
 
-def check_labels(labels: Tensor, classes: int, what: str = "labels") -> None:
-    """Refuse labels that are no classes, or of one class only.
+def check_labels(labels: Tensor, classes: int, what: str = "labels", *, several: bool = True) -> None:
+    """Refuse labels that are no classes; several: or of one class only.
 
     Raises:
         InputError: naming what was found.
@@ -142,7 +142,7 @@ def check_labels(labels: Tensor, classes: int, what: str = "labels") -> None:
     least, most = int(labels.min()), int(labels.max())
     if least < 0 or most >= classes:
         raise wrong(what, expected=f"classes 0 to {classes - 1}", got=f"{least} to {most}")
-    if least == most:
+    if several and least == most:
         raise wrong(what, expected="at least two classes", got=f"only class {least}")
 
 

@@ -71,7 +71,12 @@ class PredictionHistory:
 
         Args:
             time: index; an early one, as there.
+
+        Raises:
+            InputError: if there is no such time.
         """
+        if not 0 <= time < len(self.probabilities):
+            raise wrong("time", expected=f"an index from 0 to {len(self.probabilities) - 1}", got=time)
         wanted = torch.nn.functional.one_hot(self.labels, self.probabilities.shape[2])
         return (self.probabilities[time] - wanted).norm(dim=1)
 

@@ -65,8 +65,8 @@ def find_label_errors(
     *,
     history: PredictionHistory | None = None,
     layers: Sequence[str] | None = None,
-    k: int = 30,
-    metric: str = "euclidean",
+    k: int | None = None,
+    metric: str | None = None,
     prepare: Prepare | None = None,
     precision: Precision | None = None,
     device: torch.device | None = None,
@@ -79,8 +79,8 @@ def find_label_errors(
         data: (inputs, labels) or a loader for a classifier; labels [n] for features; nothing for a `Depth`.
         history: of the training, for the same examples, where it was recorded: further evidence.
         layers: names of layers to look at; chosen unless given.
-        k: neighbours of a probe.
-        metric: "euclidean" or "cosine".
+        k: neighbours of a probe; 30 unless given. A `Depth` brings its own.
+        metric: "euclidean", unless given, or "cosine". A `Depth` brings its own.
         prepare: applied to the inputs of every batch.
         precision: how to run; float32 unless given.
         device: where to run; where the model is, unless given.
@@ -99,7 +99,10 @@ def find_label_errors(
         >>> issues.ranked[0].item(), issues.suggested[7].item(), str(issues)
         (7, 0, '1 of 80 labels look wrong')
     """
+    of_model = {"layers": layers, "prepare": prepare, "precision": precision, "device": device}
+    of_probes = {"k": k, "metric": metric}
     if isinstance(source, Depth):
+        _refuse("a Depth, which was measured before", of_model | of_probes)
         if data is not None:
             raise wrong("data", expected="nothing beside a Depth, which holds labels", got=type(data).__name__)
         if not source.among_references:
@@ -108,7 +111,9 @@ def find_label_errors(
         return _issues(trusted_shares(source.neighbours, source.labels, source.votes.shape[2], said), source.labels)
     if history is not None and isinstance(source, Tensor):
         raise wrong("history", expected="none beside features", got="one")
+    k, metric = 30 if k is None else k, "euclidean" if metric is None else metric
     if isinstance(source, Tensor):
+        _refuse("features", of_model)
         if not isinstance(data, Tensor):
             raise wrong("labels", expected="whole numbers [n] beside features", got=type(data).__name__)
         if source.ndim != 2 or len(data) != len(source):
@@ -121,9 +126,17 @@ def find_label_errors(
         return _issues(trusted_shares(found.index[:, None], labels, classes), labels)
     if isinstance(data, Tensor) or data is None:
         raise wrong("data", expected="(inputs, labels) or a loader beside a model", got=type(data).__name__)
-    options = {"prepare": prepare, "precision": precision, "device": device}
-    depth = prediction_depth(source, data, layers=layers, k=k, metric=metric, **options)
+    depth = prediction_depth(
+        source, data, layers=layers, k=k, metric=metric, prepare=prepare, precision=precision, device=device
+    )
     return find_label_errors(depth, history=history)
+
+
+def _refuse(source: str, options: dict[str, object]) -> None:
+    """Refuse options that would change nothing."""
+    for name, given in options.items():
+        if given is not None:
+            raise wrong(name, expected=f"none beside {source}", got=repr(given))
 
 
 def _said(history: PredictionHistory, depth: Depth) -> Tensor:

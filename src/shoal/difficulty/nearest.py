@@ -6,27 +6,37 @@
 A product of matrices gives all distances fast and not quite right: ‖q‖² − 2 q·r + ‖r‖² loses digits where rows are
 close, and rounding would then decide who is a neighbour. So the product only chooses candidates, more than are asked
 for. Their distances are measured again, as differences, in float64, and a bound on the product's rounding tells whether
-one that was left out could be nearer; such a query is searched again with more candidates, and at last without a
-shortcut. The answer is that of brute force in float64, and equal distances go to the lower index.
+one that was left out could be nearer; such a query is searched again with more candidates. A product is the more exact,
+the nearer rows are to its origin, at first the mean of all: queries that are still not sure, in a heap of rows that are
+almost alike, are searched around one of them, and the last of all without a shortcut. The answer is that of brute force
+in float64, and equal distances go to the lower index.
 
 Rows that occur more than once are searched once: a dead layer, whose rows are all alike, costs no more than another.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from shoal.difficulty.shorter import Shorter
 from shoal.difficulty.tables import DirectTables, ProductTables
 from shoal.errors import wrong
 
-SPARE = (8, 200)  # candidates beyond those that are asked for: at first, and for queries that are not sure then
+SPARE = (8, 40, 200)  # candidates beyond those that are asked for: at first, and for queries that are not sure then
 QUERIES_AT_ONCE = 512
 ROWS_AT_ONCE = 4096  # where a copy of all would take much memory
 NUMBERS_AT_ONCE = 2**21  # of rows that are measured again: near the cache, and few calls for threads to wait in
-FEW = 32  # dimensions for which differences cost no more than a product
+FEW = 32  # dimensions up to which differences cost no more than a product
+WIDE = 256  # dimensions from which on shorter rows are tried first, of a third of that
+MOST_KEPT = 1024  # numbers of a shorter row
+MANY = 2**20  # dimensions beyond which a product's bound says nothing
+AROUND = (1024, 8)  # queries that are searched around one of them; it is worth it where as many are sure then
 LARGE = 1e15  # numbers beyond which a square, and a sum of them, may be more than float32 holds
+
+Found = tuple[Tensor, Tensor]  # neighbours of all queries, and their square distances, to be filled in
 
 
 @dataclass(frozen=True)
@@ -80,12 +90,11 @@ def nearest(
     ends = [end for x in (rows, asked) if len(x) for end in torch.aminmax(x)]
     large = max(abs(float(end)) for end in ends) > LARGE
     search = _Search(different.rows, min(wanted, len(different.rows)), metric, direct=large)
-    found = []
-    for at in range(0, len(asked), QUERIES_AT_ONCE):
-        some = asked[at : at + QUERIES_AT_ONCE]
-        index, squares = different.members(*search.rows(some), wanted)
+    found, every = [], torch.arange(len(asked))
+    for some, *near in zip(*(x.split(QUERIES_AT_ONCE) for x in (every, *search.all(asked))), strict=True):
+        index, squares = different.members(*near, wanted)
         if queries is None:
-            index, squares = _without(torch.arange(at, at + len(some)), index, squares)
+            index, squares = _without(some, index, squares)
         found.append((index, squares))
     index = torch.cat([index for index, _ in found]) if found else torch.empty(0, k, dtype=torch.long)
     squares = torch.cat([squares for _, squares in found]) if found else torch.empty(0, k, dtype=torch.float64)
@@ -97,30 +106,79 @@ class _Search:
 
     def __init__(self, references: Tensor, k: int, metric: str, *, direct: bool = False):
         self.references, self.k, self.cosine = references, k, metric == "cosine"  # (n, D)
-        self.middle = torch.zeros_like(references[0]) if self.cosine else references.mean(0)
-        self.direct = direct or references.shape[1] <= FEW
-        if self.direct:
-            self.tables = DirectTables(self._prepared(references))
-        else:
-            self.tables = ProductTables(references, self._prepared)
+        self.direct = direct or not FEW < references.shape[1] <= MANY
 
-    def rows(self, queries: Tensor) -> tuple[Tensor, Tensor]:
-        """Neighbours of a few queries, and their square distances, (m, k)."""
-        table = self.tables.table(self._prepared(queries))
+    def all(self, queries: Tensor) -> tuple[Tensor, Tensor]:
+        """Neighbours of queries, and their square distances, (m, k)."""
         index = torch.empty(len(queries), self.k, dtype=torch.long)
-        squares = torch.empty(len(queries), self.k, dtype=torch.float64)
+        found = index, torch.empty(len(queries), self.k, dtype=torch.float64)
         left = torch.arange(len(queries))
-        for spare in SPARE:
-            wanted = min(self.k + spare, len(self.references))
-            candidates, others = table.least(left, wanted)
-            index[left], squares[left] = self._measured(queries[left], candidates)
-            if wanted == len(self.references):
-                return index, squares
-            left = left[others <= squares[left, -1]]
-            if not len(left):
-                return index, squares
-        index[left], squares[left] = self._without_shortcut(queries[left])
-        return index, squares
+        middle = torch.zeros_like(self.references[0]) if self.cosine else self.references.mean(0)
+        if self.direct:
+            tables = DirectTables(self._exact(self.references))
+            self._fill_without_shortcut(found, queries, self._fill(found, queries, left, self._exact, tables))
+            return found
+        if min(self.references.shape[1], len(self.references) // 32, len(queries) // 8) >= WIDE:
+            left = self._fill_by_shorter_rows(found, queries, left, middle)
+        left = self._fill_around(found, queries, left, middle)
+        together, worth = AROUND
+        while len(left) > worth:
+            middle = queries[left[0]]
+            far = torch.cat([(queries[some] - middle).norm(dim=1) for some in left.split(ROWS_AT_ONCE)])
+            near, left = left[far.argsort(stable=True)].tensor_split([together])
+            unsure = self._fill_around(found, queries, near, self._exact(middle) if self.cosine else middle)
+            if len(near) - len(unsure) < worth:
+                self._fill_without_shortcut(found, queries, unsure[:worth])
+                unsure = unsure[worth:]
+            left = torch.cat([left, unsure])
+        self._fill_without_shortcut(found, queries, left)
+        return found
+
+    def _fill_around(self, found: Found, queries: Tensor, rows: Tensor, middle: Tensor) -> Tensor:
+        """By distances around a middle."""
+        if not len(rows):
+            return rows
+        prepare = lambda x: self._around(x, middle)  # noqa: E731
+        return self._fill(found, queries, rows, prepare, ProductTables(self.references, prepare))
+
+    def _fill_by_shorter_rows(self, found: Found, queries: Tensor, rows: Tensor, middle: Tensor) -> Tensor:
+        """By distances that are at most the true ones; if that leaves most of the first open, it ends with them."""
+        numbers = min(self.references.shape[1] // 3, MOST_KEPT)
+        sample = torch.randperm(len(self.references), generator=torch.Generator().manual_seed(0))[: 2 * numbers]
+        shorter = Shorter(self._around(self.references[sample], middle), numbers)
+        prepare = lambda x: shorter(self._around(x, middle))  # noqa: E731
+        tables = ProductTables(self.references, prepare, rounding=shorter.rounding)
+        first, others = rows.tensor_split([QUERIES_AT_ONCE])
+        left = self._fill(found, queries, first, prepare, tables, SPARE[:1])
+        if 2 * len(left) > len(first):
+            return torch.cat([left, others])
+        return torch.cat([left, self._fill(found, queries, others, prepare, tables)])
+
+    def _fill(
+        self,
+        found: Found,
+        queries: Tensor,
+        rows: Tensor,
+        prepare: Callable[[Tensor], Tensor],
+        tables: DirectTables | ProductTables,
+        spares: tuple[int, ...] = SPARE,
+    ) -> Tensor:
+        """Find the neighbours of some queries; the rows of those that are not sure."""
+        unsure = []
+        for some in rows.split(QUERIES_AT_ONCE):
+            table = tables.table(prepare(queries[some]))
+            left = torch.arange(len(some))
+            for spare in spares:
+                wanted = min(self.k + spare, len(self.references))
+                candidates, others = table.least(left, wanted)
+                index, squares = self._measured(queries[some[left]], candidates)
+                for kept, now in zip(found, (index, squares), strict=True):
+                    kept[some[left]] = now
+                left = left[others <= squares[:, -1]] if wanted < len(self.references) else left[:0]
+                if not len(left):
+                    break
+            unsure.append(some[left])
+        return torch.cat(unsure) if unsure else rows
 
     def _measured(self, queries: Tensor, candidates: Tensor) -> tuple[Tensor, Tensor]:
         """The k nearest of some candidates by differences in float64, ties to the lower row."""
@@ -134,25 +192,23 @@ class _Search:
         squares, order = torch.cat(found).sort(dim=1, stable=True)
         return candidates.gather(1, order)[:, : self.k], squares[:, : self.k]
 
-    def _without_shortcut(self, queries: Tensor) -> tuple[Tensor, Tensor]:
+    def _fill_without_shortcut(self, found: Found, queries: Tensor, rows: Tensor) -> None:
         """Brute force in float64, a query at a time."""
-        found = []
-        for query in queries:
-            parts = [(self._exact(part) - self._exact(query)).square().sum(1) for part in self.references.split(4096)]
+        for row in rows.tolist():
+            query = self._exact(queries[row])
+            parts = [(self._exact(part) - query).square().sum(1) for part in self.references.split(ROWS_AT_ONCE)]
             least, order = torch.cat(parts).sort(stable=True)
-            found.append((order[: self.k], least[: self.k]))
-        return torch.stack([order for order, _ in found]), torch.stack([least for _, least in found])
+            for kept, now in zip(found, (order, least), strict=True):
+                kept[row] = now[: self.k]
 
     def _exact(self, rows: Tensor) -> Tensor:
         """Rows between which distances are measured, float64: as given, or of length 1."""
         rows = rows.double()
         return rows / rows.norm(dim=-1, keepdim=True) if self.cosine else rows
 
-    def _prepared(self, rows: Tensor) -> Tensor:
-        """What tables are made of: the same, or in float32 around the references' mean, where numbers are small."""
-        if self.direct:
-            return self._exact(rows)
-        return self._exact(rows).float() if self.cosine else rows - self.middle
+    def _around(self, rows: Tensor, middle: Tensor) -> Tensor:
+        """In float32 around a middle: numbers are small there."""
+        return (self._exact(rows) - middle).float() if self.cosine else rows - middle
 
 
 class _Different:

@@ -105,15 +105,17 @@ def difficulty_scores(
     Args:
         depth: of the examples.
         history: of a training, for the same examples; adds el2n, forgetting, confidence and variability.
-        early: when el2n is measured, as a share of the history.
+        early: when el2n is measured, as a share of the history, 0 to 1.
         features: rows of the last layer for the same examples; adds prototypicality.
 
     Returns:
         The table.
 
     Raises:
-        InputError: if the numbers of examples differ.
+        InputError: if the numbers of examples differ, or early is out of range.
     """
+    if not 0 <= early <= 1:
+        raise wrong("early", expected="a share of the history, 0 to 1", got=early)
     probabilities = depth.probabilities.double()
     top = probabilities.topk(2, 1).values
     n = len(depth)

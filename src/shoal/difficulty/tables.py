@@ -23,7 +23,7 @@ class Table:
     Attributes:
         numbers: of queries with references; references are padded to whole blocks, far away.
         minima: of blocks. A block of a tile is every TILE/BLOCK-th of its columns, which is how a minimum is fast.
-        lower: makes a bound of a query's numbers: a true square distance is at least that.
+        lower: makes bounds of numbers of some queries: a true square distance is at least that.
     """
 
     numbers: Float[Tensor, "queries references"]
@@ -45,37 +45,48 @@ class Table:
 
 
 class ProductTables:
-    """Tables by a product of matrices in float32: ‖r‖² − 2 q·r.
+    """Tables by a product of matrices in float32: (1 − 2ε) ‖r‖² − 2 q·r, to which a bound adds (1 − 2ε) ‖q‖².
 
-    The bound: each of ‖q‖², ‖r‖² and 2 q·r is a sum of `dim` products, whose rounding is at most dim · ε · Σ|a||b|
-    (Higham 2002, "Accuracy and stability of numerical algorithms", section 3.1), and (‖q‖ + ‖r‖)² is more than all of
-    them together. Eight more ε are for the sums of the three, and for the rows' own rounding. What is too small for
-    float32 is less than its smallest normal number, a product.
+    Why that is a bound of ‖q − r‖²: a product of n terms rounds by at most γ(n) Σ|a||b|, γ(n) = n u / (1 − n u), in any
+    order of summing (Higham 2002, "Accuracy and stability of numerical algorithms", section 3.1; u is half of float32's
+    step at 1). Here n is dim + 1 and Σ|a||b| at most ‖q‖² + 2 ‖r‖², as 2 ‖q‖ ‖r‖ ≤ ‖q‖² + ‖r‖². The rows' own rounding
+    moves a square distance by at most 2 u (‖q‖ + ‖r‖)², and each of the two square norms and of the last sums rounds
+    once more. All of it together is less than 2 ε (‖q‖² + ‖r‖²) with ε = γ(dim + 8): every reference pays for its own
+    size, so that one that is far away makes no other unsure. What is too small for float32 is less than its smallest
+    normal number, a product.
 
     Args:
-        references: (n, dim), float32, of which no square is infinite.
+        references: (n, dim), of which no square is infinite in float32.
+        prepare: makes the float32 rows that are multiplied, no farther apart than the references.
+        rounding: share of its length by which a row that `prepare` makes may be off, beside float32's rounding.
     """
 
-    def __init__(self, references: Float[Tensor, "references dim"], prepare: Callable[[Tensor], Tensor] | None = None):
-        self.references = torch.empty(len(references), references.shape[1] + 1)  # with ‖r‖²: one product for all of it
+    def __init__(
+        self,
+        references: Float[Tensor, "references dim"],
+        prepare: Callable[[Tensor], Tensor] = torch.Tensor.float,
+        *,
+        rounding: float = 0.0,
+    ):
+        width = prepare(references[:1]).shape[1]
+        terms = (width + 8) * torch.finfo(torch.float32).eps / 2 + 2 * rounding
+        self.kept = 1 - 2 * terms / (1 - terms)
+        self.references = torch.empty(len(references), width + 1)  # with ‖r‖²: one product for all of it
         for at in range(0, len(references), TILE):  # part by part: a copy of all would take much memory
-            part = references[at : at + TILE] if prepare is None else prepare(references[at : at + TILE])
+            part = prepare(references[at : at + TILE])
             self.references[at : at + TILE, :-1] = part
-            self.references[at : at + TILE, -1] = part.square().sum(1)
-        self.squares = self.references[:, -1]
-        self.epsilon = (references.shape[1] + 8) * torch.finfo(torch.float32).eps
+            self.references[at : at + TILE, -1] = self.kept * _squares(part)
 
     def table(self, queries: Float[Tensor, "queries dim"]) -> Table:
         """Of queries with all references."""
-        sizes = queries.square().sum(1)
-        rounding = self.epsilon * (sizes.sqrt() + self.squares.max().sqrt()).square()
-        rounding += 4 * queries.shape[1] * torch.finfo(torch.float32).tiny
+        small = 4 * (queries.shape[1] + 2) * torch.finfo(torch.float32).tiny
+        sizes = (self.kept * _squares(queries) - small).float()
         rows = torch.cat([-2 * queries, queries.new_ones(len(queries), 1)], 1)
 
         def fill(tile: slice, out: Tensor) -> None:
             torch.mm(rows, self.references[tile].T, out=out)
 
-        lower = lambda least, rows: least + sizes[rows] - rounding[rows]  # noqa: E731
+        lower = lambda least, rows: least + sizes[rows]  # noqa: E731
         with _whole_float32():
             return _filled(queries, len(self.references), fill, lower)
 
@@ -99,6 +110,11 @@ class DirectTables:
             torch.square(found, out=out)
 
         return _filled(queries, len(self.references), fill, lambda least, _: least * (1 - share))
+
+
+def _squares(rows: Float[Tensor, "n dim"]) -> Float[Tensor, " n"]:
+    """Square norms, in float64."""
+    return torch.linalg.vector_norm(rows, dim=1, dtype=torch.float64).square()
 
 
 def _filled(

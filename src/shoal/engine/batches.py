@@ -166,7 +166,7 @@ class LoaderBatches:
         except StopIteration:
             raise wrong("training data", expected=f"{self.steps_per_epoch} batches an epoch", got=self._next) from None
         if not is_pair(pair):
-            raise wrong("training data", expected="pairs of tensors (inputs, labels)", got=type(pair).__name__)
+            raise wrong("training data", expected="pairs of tensors (inputs, labels)", got=_kinds(pair))
         self._next += 1
         return pair[0], pair[1]  # loaders give lists
 
@@ -189,8 +189,7 @@ def as_batches(
     if is_pair(data):
         return TensorBatches(data[0], data[1], batch_size=batch_size, seed=seed, prepare=prepare, **options)
     if isinstance(data, tuple | list):
-        kinds = ", ".join(type(part).__name__ for part in data[:3])
-        raise wrong("training data", expected="a pair of tensors, or a loader of such pairs", got=f"({kinds})")
+        raise wrong("training data", expected="a pair of tensors, or a loader of such pairs", got=_kinds(data))
     return LoaderBatches(data, seed=seed, prepare=prepare)
 
 
@@ -211,7 +210,10 @@ def in_order(data: Data, *, batch_size: int = 512, prepare: Prepare | None = Non
         pairs: Iterable[Pair] = zip(inputs.split(batch_size), labels.split(batch_size), strict=True)
     else:
         pairs = data
-    for inputs, labels in pairs:
+    for pair in pairs:
+        if not is_pair(pair):
+            raise wrong("data", expected="pairs of tensors (inputs, labels)", got=_kinds(pair))
+        inputs, labels = pair
         yield (prepare(inputs) if prepare else inputs), labels
 
 
@@ -224,6 +226,13 @@ def shrink(images: Float[Tensor, "b c h w"], scale: float) -> Float[Tensor, "b c
 def is_pair(data: object) -> TypeIs[Pair]:
     """Whether data is a pair of tensors."""
     return isinstance(data, tuple | list) and len(data) == 2 and all(isinstance(part, Tensor) for part in data)
+
+
+def _kinds(found: object) -> str:
+    """What there is instead of a pair."""
+    if not isinstance(found, tuple | list):
+        return type(found).__name__
+    return f"({', '.join(type(part).__name__ for part in found[:3])}{', ...' if len(found) > 3 else ''})"
 
 
 def check_pair(inputs: Tensor, labels: Tensor) -> None:

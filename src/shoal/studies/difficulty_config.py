@@ -47,7 +47,7 @@ class DifficultyConfig:
     seed: int = 0
     model: str = ExitsConfig.model
     width: int = 0
-    whitened: bool = ExitsConfig.whitened
+    whitened: bool = False  # it makes small noise large, and noise would be about that
     minutes: float = 0.0
     epochs: float = 0.0
     image_size: int = 0
@@ -102,7 +102,7 @@ class Budgeted:
 BUDGETS: dict[str, Budgeted] = {
     "quick": Budgeted(
         width=16,
-        minutes=0.3,
+        minutes=0.4,
         validation=0.1,
         watched=500,
         train_rows=2_500,
@@ -112,7 +112,7 @@ BUDGETS: dict[str, Budgeted] = {
     ),
     "default": Budgeted(
         width=16,
-        minutes=1.25,
+        minutes=1.6,
         validation=0.1,
         watched=1_000,
         train_rows=5_000,
