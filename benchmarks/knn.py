@@ -141,6 +141,7 @@ def whole(minutes: float) -> dict[str, Any]:
     options: dict[str, Any] = {"prepare": splits.normalise, "precision": precision}
     train, test = (probe_features(model, part.pair, names, **options) for part in (splits.train, splits.test))
     say(f"features of {len(train.layers)} probes: {train.seconds + test.seconds:.0f} s")
+    del splits, model, batches, history, options  # what is measured is the neighbours' memory beside the features
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     among = depth_of_features(train)
     others = depth_of_features(train, test)

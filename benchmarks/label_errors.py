@@ -40,7 +40,7 @@ PEOPLE, MINUTES = ("aggre", "worse"), 3.0
 CLEANLAB = ("self_confidence", "normalized_margin", "confidence_weighted_entropy")
 
 
-Span = dict[str, float]  # {"epochs": ...} or {"minutes": ...}
+Span = dict[str, float]  # {"epochs": ..., "minutes": ...}, of which one is 0
 
 
 def say(text: str) -> None:
@@ -63,7 +63,14 @@ def train(images: Tensor, labels: Tensor, prepare: Any, span: Span, seed: int, w
     seed_everything(seed)
     classes = int(labels.max()) + 1
     model = network(images.shape[1], classes, images.shape[2])
-    config = FitConfig(**span, learning_rate=0.05, precision="fp32", seed=seed, label_smoothing=0.0)
+    config = FitConfig(
+        epochs=span["epochs"],
+        minutes=span["minutes"],
+        learning_rate=0.05,
+        precision="fp32",
+        seed=seed,
+        label_smoothing=0.0,
+    )
     batches = as_batches((images, labels), batch_size=128, prepare=prepare, seed=seed)
     fit(model, batches, config=config, validate=watch)
     return model
@@ -98,7 +105,7 @@ def cleanlab(images: Tensor, labels: Tensor, prepare: Any, span: Span, seed: int
     """Scores from five folds."""
     get_label_quality_scores = import_module("cleanlab.rank").get_label_quality_scores
     found = torch.zeros(len(labels), int(labels.max()) + 1)
-    span = {name: x * (1 - 1 / FOLDS) if name == "minutes" else x for name, x in span.items()}
+    span = span | {"minutes": span["minutes"] * (1 - 1 / FOLDS)}
     folds = StratifiedKFold(FOLDS, shuffle=True, random_state=seed).split(images, labels)
     for number, (kept, left) in enumerate(folds):
         model = train(images[kept], labels[kept], prepare, span, 100 * seed + number)
@@ -116,14 +123,15 @@ def measure(data: str, kind: str, rate: float, seed: int) -> dict[str, Any]:
     if data == "cifar10n":
         splits = load("cifar10", validation=0)
         images, truth = splits.train.pair
-        labels, span = find_votes(locate("cifar10")).labels[kind][splits.train.rows], {"minutes": MINUTES}
+        labels = find_votes(locate("cifar10")).labels[kind][splits.train.rows]
     else:
         splits = load(data)
         parts = [part.pair for part in (splits.train, splits.validation, splits.test) if len(part)]
         images, truth = (torch.cat(part) for part in zip(*parts, strict=True))
         if len(truth) > ROWS[data]:
             images, truth = stratified_sample(splits.train, ROWS[data]).pair
-        labels, span = spoil(images, truth, kind, rate, seed), {"epochs": EPOCHS[data]}
+        labels = spoil(images, truth, kind, rate, seed)
+    span: Span = {"epochs": EPOCHS.get(data, 0), "minutes": 0.0 if data in EPOCHS else MINUTES}
     wrong = (labels != truth).numpy()
     row: dict[str, Any] = {"data": data, "kind": kind, "rate": rate or float(wrong.mean()), "seed": seed} | span
     row |= {"n": len(truth), "precision": {}, "seconds": {}}

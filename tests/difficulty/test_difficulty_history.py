@@ -250,11 +250,10 @@ def test_a_time_that_was_not_recorded_is_said(time: int) -> None:
 
 
 def test_batches_of_three_are_refused() -> None:
-    x, y = data()
-    with pytest.raises(
-        InputError, match=r"^data: expected pairs of tensors \(inputs, labels\), got \(Tensor, Tensor, T"
-    ):
-        fit(network(), as_batches(data(), batch_size=20), config=CONFIG, validate=Recorder([(x, y, y)]))
+    loader = DataLoader(TensorDataset(*data(), data()[1]), batch_size=20)
+    message = r"^data: expected pairs of tensors \(inputs, labels\), got \(Tensor, Tensor, Tensor\)$"
+    with pytest.raises(InputError, match=message):
+        fit(network(), as_batches(data(), batch_size=20), config=CONFIG, validate=Recorder(loader))
 
 
 def test_nothing_recorded_is_said() -> None:

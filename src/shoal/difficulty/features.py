@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from shoal.difficulty.layers import check_layers, choose_layers
 from shoal.difficulty.pooling import pool
 from shoal.engine import Data, Precision, in_order
-from shoal.engine.batches import Prepare
+from shoal.engine.batches import Prepare, is_pair
 from shoal.errors import wrong
 from shoal.measure import record
 from shoal.measure.logits import logits_of
@@ -92,8 +92,9 @@ def probe_features(
     precision = precision or Precision()
     device = device or next((p.device for p in model.parameters()), torch.device("cpu"))
     how: dict[str, str] = {}
-    parts: dict[str, list[Tensor]] = {name: [] for name in (INPUT, *layers)}
-    probabilities, labels = [], []
+    expected = len(data[0]) if is_pair(data) else 0
+    found = {name: _Rows(expected) for name in (INPUT, *layers, SOFTMAX)}
+    labels = []
     fused = torch.backends.mha.get_fastpath_enabled()
     try:
         torch.backends.mha.set_fastpath_enabled(False)  # it passes layers by
@@ -104,29 +105,48 @@ def probe_features(
                     answer = logits_of(model(placed))
                 for name in layers:
                     rows, how[name] = pool(recording[name])
-                    parts[name].append(rows.cpu())
-                parts[INPUT].append(inputs.flatten(1).float().cpu())
-                probabilities.append(answer.float().softmax(1).cpu())
+                    found[name].add(rows)
+                found[INPUT].add(inputs.flatten(1))
+                found[SOFTMAX].add(answer.float().softmax(1))
                 labels.append(truth.cpu())
     finally:
         torch.backends.mha.set_fastpath_enabled(fused)
     if not labels:
         raise wrong("data", expected="at least one example", got="none")
-    values = {}
-    for name in (INPUT, *layers):
-        values[name] = torch.cat(parts.pop(name))  # one at a time: the parts are as large as the whole
-    values[SOFTMAX] = torch.cat(probabilities)
+    values = {name: rows.whole() for name, rows in found.items()}
     _check_finite(values)
-    found = torch.cat(labels)
-    check_labels(found, values[SOFTMAX].shape[1], several=False)  # one class can be asked about, but not vote
+    given = torch.cat(labels)
+    check_labels(given, values[SOFTMAX].shape[1], several=False)  # one class can be asked about, but not vote
     return Features(
         layers=tuple(values),
         values=values,
         pooling={INPUT: "whole", **how, SOFTMAX: "whole"},
         probabilities=values[SOFTMAX],
-        labels=found.long(),
+        labels=given.long(),
         seconds=time.perf_counter() - began,
     )
+
+
+class _Rows:
+    """Rows of all batches in one tensor from the start: parts that are joined at the end take twice the memory."""
+
+    def __init__(self, expected: int):
+        self.expected, self.count, self.rows = expected, 0, torch.empty(0)
+
+    def add(self, rows: Tensor) -> None:
+        """Copy the rows of a batch."""
+        end = self.count + len(rows)
+        if end > len(self.rows):
+            more = torch.empty(max(end, self.expected, 3 * self.count // 2), rows.shape[1])
+            if self.count:
+                more[: self.count] = self.rows[: self.count]
+            self.rows = more
+        self.rows[self.count : end] = rows
+        self.count = end
+
+    def whole(self) -> Tensor:
+        """All rows; memory that was not needed is given back."""
+        return self.rows if self.count == len(self.rows) else self.rows[: self.count].clone()
 
 
 def check_labels(labels: Tensor, classes: int, what: str = "labels", *, several: bool = True) -> None:

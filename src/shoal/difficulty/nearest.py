@@ -90,11 +90,13 @@ def nearest(
     ends = [end for x in (rows, asked) if len(x) for end in torch.aminmax(x)]
     large = max(abs(float(end)) for end in ends) > LARGE
     search = _Search(different.rows, min(wanted, len(different.rows)), metric, direct=large)
-    found, every = [], torch.arange(len(asked))
-    for some, *near in zip(*(x.split(QUERIES_AT_ONCE) for x in (every, *search.all(asked))), strict=True):
-        index, squares = different.members(*near, wanted)
+    near, far = search.all(asked)
+    found = []
+    for at in range(0, len(asked), QUERIES_AT_ONCE):
+        some = slice(at, at + QUERIES_AT_ONCE)
+        index, squares = different.members(near[some], far[some], wanted)
         if queries is None:
-            index, squares = _without(some, index, squares)
+            index, squares = _without(torch.arange(len(asked))[some], index, squares)
         found.append((index, squares))
     index = torch.cat([index for index, _ in found]) if found else torch.empty(0, k, dtype=torch.long)
     squares = torch.cat([squares for _, squares in found]) if found else torch.empty(0, k, dtype=torch.float64)
@@ -112,6 +114,8 @@ class _Search:
         """Neighbours of queries, and their square distances, (m, k)."""
         index = torch.empty(len(queries), self.k, dtype=torch.long)
         found = index, torch.empty(len(queries), self.k, dtype=torch.float64)
+        if not len(queries):
+            return found
         left = torch.arange(len(queries))
         middle = torch.zeros_like(self.references[0]) if self.cosine else self.references.mean(0)
         if self.direct:
@@ -178,7 +182,7 @@ class _Search:
                 if not len(left):
                     break
             unsure.append(some[left])
-        return torch.cat(unsure) if unsure else rows
+        return torch.cat(unsure)
 
     def _measured(self, queries: Tensor, candidates: Tensor) -> tuple[Tensor, Tensor]:
         """The k nearest of some candidates by differences in float64, ties to the lower row."""

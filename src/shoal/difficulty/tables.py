@@ -71,6 +71,7 @@ class ProductTables:
         width = prepare(references[:1]).shape[1]
         terms = (width + 8) * torch.finfo(torch.float32).eps / 2 + 2 * rounding
         self.kept = 1 - 2 * terms / (1 - terms)
+        self.room = _Room()
         self.references = torch.empty(len(references), width + 1)  # with ‖r‖²: one product for all of it
         for at in range(0, len(references), TILE):  # part by part: a copy of all would take much memory
             part = prepare(references[at : at + TILE])
@@ -78,7 +79,7 @@ class ProductTables:
             self.references[at : at + TILE, -1] = self.kept * _squares(part)
 
     def table(self, queries: Float[Tensor, "queries dim"]) -> Table:
-        """Of queries with all references."""
+        """Of queries with all references; its memory is that of the table before, which is over."""
         small = 4 * (queries.shape[1] + 2) * torch.finfo(torch.float32).tiny
         sizes = (self.kept * _squares(queries) - small).float()
         rows = torch.cat([-2 * queries, queries.new_ones(len(queries), 1)], 1)
@@ -88,7 +89,7 @@ class ProductTables:
 
         lower = lambda least, rows: least + sizes[rows]  # noqa: E731
         with _whole_float32():
-            return _filled(queries, len(self.references), fill, lower)
+            return _filled(self.room, queries, len(self.references), fill, lower)
 
 
 class DirectTables:
@@ -99,17 +100,17 @@ class DirectTables:
     """
 
     def __init__(self, references: Float[Tensor, "references dim"]):
-        self.references = references
+        self.references, self.room = references, _Room()
 
     def table(self, queries: Float[Tensor, "queries dim"]) -> Table:
-        """Of queries with all references."""
+        """Of queries with all references; its memory is that of the table before, which is over."""
         share = (queries.shape[1] + 8) * torch.finfo(torch.float64).eps
 
         def fill(tile: slice, out: Tensor) -> None:
             found = torch.cdist(queries, self.references[tile], compute_mode="donot_use_mm_for_euclid_dist")
             torch.square(found, out=out)
 
-        return _filled(queries, len(self.references), fill, lambda least, _: least * (1 - share))
+        return _filled(self.room, queries, len(self.references), fill, lambda least, _: least * (1 - share))
 
 
 def _squares(rows: Float[Tensor, "n dim"]) -> Float[Tensor, " n"]:
@@ -117,7 +118,22 @@ def _squares(rows: Float[Tensor, "n dim"]) -> Float[Tensor, " n"]:
     return torch.linalg.vector_norm(rows, dim=1, dtype=torch.float64).square()
 
 
+class _Room:
+    """Memory of a table, taken once: fresh pages for every table would cost about as much time as its product."""
+
+    def __init__(self) -> None:
+        self.numbers = self.minima = torch.empty(0)
+
+    def of(self, queries: Tensor, width: int) -> tuple[Tensor, Tensor]:
+        """Numbers, and minima of their blocks."""
+        if len(self.numbers) < len(queries):
+            self.numbers = queries.new_empty(len(queries), width)
+            self.minima = queries.new_empty(len(queries), width // BLOCK)
+        return self.numbers[: len(queries)], self.minima[: len(queries)]
+
+
 def _filled(
+    room: _Room,
     queries: Tensor,
     references: int,
     fill: Callable[[slice, Tensor], None],
@@ -125,8 +141,7 @@ def _filled(
 ) -> Table:
     """A table that is filled tile by tile; what lies beyond the references is far away."""
     width = -(-references // BLOCK) * BLOCK
-    numbers = queries.new_empty(len(queries), width)
-    minima = queries.new_empty(len(queries), width // BLOCK)
+    numbers, minima = room.of(queries, width)
     numbers[:, references:] = torch.inf
     for at in range(0, width, TILE):
         tile, end = slice(at, min(at + TILE, references)), min(at + TILE, width)
