@@ -36,7 +36,7 @@ RATES = (0.05, 0.1, 0.4)
 FOLDS = 5
 ROWS = {"digits": 1797, "fashion-mnist": 10_000}
 EPOCHS = {"digits": 20, "fashion-mnist": 8}
-PEOPLE, MINUTES = ("aggre", "worse"), 3.0
+PEOPLE, MINUTES = ("aggre", "worse"), 2.0
 CLEANLAB = ("self_confidence", "normalized_margin", "confidence_weighted_entropy")
 
 

@@ -1,5 +1,6 @@
 """Neighbours are those of the definition, whatever the rows are, and the proof that no other is nearer is right."""
 
+from importlib import import_module
 from typing import Any
 
 import pytest
@@ -177,7 +178,7 @@ def test_only_queries_that_are_not_sure_are_searched_again(calls: dict[str, list
 @pytest.mark.parametrize("metric", METRICS)
 def test_heaps_of_close_rows_are_searched_each_around_one_of_its_own(metric: str, calls: dict[str, list[int]]) -> None:
     """Layers of a network that has collapsed: a few places, and all rows within a millionth of one of them."""
-    places = rows(3, 64, seed=9).repeat_interleave(300, 0)
+    places = rows(3, 64, seed=9).repeat_interleave(300, 0) * (rows(900, 1).exp() if metric == "cosine" else 1)
     references = (places * (1 + 1e-6 * rows(900, 64, seed=8)))[torch.randperm(900, generator=torch.manual_seed(0))]
     queries = references[:60]
     found = nearest(references, queries, 5, metric=metric)
@@ -191,7 +192,7 @@ def test_rows_that_are_all_as_far_are_searched_without_a_shortcut(calls: dict[st
     queries = torch.cat([torch.eye(40), torch.zeros(40, 400)], 1)
     references = torch.cat([torch.zeros(400, 40), torch.eye(400)], 1)
     found = nearest(references, queries, 5)
-    assert sum(calls["without_shortcut"]) == 40
+    assert calls["without_shortcut"] == [8, 16, 16]
     assert found.index.tolist() == [[0, 1, 2, 3, 4]] * 40
 
 
@@ -201,6 +202,50 @@ def test_one_row_far_away_makes_no_other_unsure(calls: dict[str, list[int]]) -> 
     found = nearest(references, rows(30, 40, seed=1), 5)
     assert calls == {"candidates": [FIRST], "without_shortcut": []}
     assert found.index.tolist() == nearest_by_definition(references, rows(30, 40, seed=1), 5, metric="euclidean")
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_parts_of_any_size_give_the_same(metric: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rounds around a few of the queries that are not sure, and brute force part by part."""
+    references = torch.cat([two_groups(300), torch.eye(300, 64).repeat_interleave(3, 0) * rows(900, 1)])
+    queries = torch.cat([close_rows(60, seed=1), references[600:660]])
+    expected = nearest(references, queries, 5, metric=metric)
+    module = import_module("shoal.difficulty.nearest")  # the package has a function of this name
+    monkeypatch.setattr(module, "AROUND", (16, 4))
+    monkeypatch.setattr(module, "ROWS_AT_ONCE", 50)
+    found = nearest(references, queries, 5, metric=metric)
+    assert torch.equal(found.index, expected.index)
+    monkeypatch.setattr(module, "MANY", 39)  # without products
+    found = nearest(references, queries, 5, metric=metric)
+    assert torch.equal(found.index, expected.index)
+
+
+def test_tiny_rows_need_no_brute_force(calls: dict[str, list[int]]) -> None:
+    references = 1e-40 * rows(400, 40)
+    found = nearest(references, None, 5)
+    assert calls["without_shortcut"] == []
+    assert found.index.tolist() == nearest_by_definition(references, None, 5, metric="euclidean")
+    distance = (references[0].double() - references[found.index[0, 0]].double()).norm()
+    assert float(found.distance[0, 0]) == pytest.approx(float(distance), rel=1e-12)
+
+
+def test_another_default_dtype_changes_nothing() -> None:
+    references = rows(300, 40)
+    expected = nearest(references, None, 5)
+    try:
+        torch.set_default_dtype(torch.float64)
+        assert torch.equal(nearest(references, None, 5).index, expected.index)
+    finally:
+        torch.set_default_dtype(torch.float32)
+
+
+def test_tables_that_share_memory_are_those_of_fresh_ones() -> None:
+    references, queries = rows(500, 40), rows(12, 40, seed=1)
+    shared = ProductTables(references)
+    for some in (slice(0, 7), slice(2, 5), slice(3, 12), slice(1, 4)):
+        table, fresh = shared.table(queries[some]), ProductTables(references).table(queries[some])
+        assert torch.equal(table.numbers, fresh.numbers)
+        assert torch.equal(table.minima, fresh.minima)
 
 
 def test_rows_that_occur_often_are_searched_once(calls: dict[str, list[int]]) -> None:
@@ -282,8 +327,11 @@ def test_the_bound_holds_where_products_may_round_to_bfloat16(precision: str) ->
     """On CPUs that have it: this setting makes plain products a thousand times worse there, and is put back."""
     try:
         torch.set_float32_matmul_precision(precision)
+        products = torch.backends.mkldnn.matmul  # pyright: ignore[reportAttributeAccessIssue] - torch's stub lacks it
+        before = products.fp32_precision
+        assert before not in ("none", "ieee")
         assert_bounded(*ROWS["all positive"])
-        assert torch.get_float32_matmul_precision() == precision
+        assert products.fp32_precision == before
     finally:
         torch.set_float32_matmul_precision("highest")
 

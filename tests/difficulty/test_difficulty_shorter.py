@@ -66,6 +66,12 @@ def test_the_bound_of_products_of_shorter_rows_holds(kind: str) -> None:
         assert bool((table.lower(table.numbers[:, column], every).double() <= true[:, column]).all())
 
 
+def test_rounding_is_paid_for() -> None:
+    references = rows(20, 60)
+    kept = [ProductTables(references, rounding=rounding).kept for rounding in (0.0, 1e-4)]
+    assert kept[0] - kept[1] == pytest.approx(4e-4, rel=1e-2)
+
+
 @pytest.fixture
 def ways(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
     """Which ways were taken, and for how many queries; shorter rows are tried from 40 dimensions on."""

@@ -137,7 +137,7 @@ class _Rows:
         """Copy the rows of a batch."""
         end = self.count + len(rows)
         if end > len(self.rows):
-            more = torch.empty(max(end, self.expected, 3 * self.count // 2), rows.shape[1])
+            more = torch.empty(max(end, self.expected, 3 * self.count // 2), rows.shape[1], dtype=torch.float32)
             if self.count:
                 more[: self.count] = self.rows[: self.count]
             self.rows = more

@@ -14,6 +14,7 @@ in float64, and equal distances go to the lower index.
 Rows that occur more than once are searched once: a dead layer, whose rows are all alike, costs no more than another.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -34,6 +35,7 @@ WIDE = 256  # dimensions from which on shorter rows are tried first, of a third 
 MOST_KEPT = 1024  # numbers of a shorter row
 MANY = 2**20  # dimensions beyond which a product's bound says nothing
 AROUND = (1024, 8)  # queries that are searched around one of them; it is worth it where as many are sure then
+SMALL = 2.0**-30  # the largest number of rows whose squares may be too small for float32
 LARGE = 1e15  # numbers beyond which a square, and a sum of them, may be more than float32 holds
 
 Found = tuple[Tensor, Tensor]  # neighbours of all queries, and their square distances, to be filled in
@@ -83,12 +85,18 @@ def nearest(
     _check(references, queries, k, metric)
     rows = _plain(references, "references")
     asked = rows if queries is None else _plain(queries, "queries")
+    factor, large = 1.0, False
     if metric == "cosine":
-        rows, asked = _zeros_apart(rows), _zeros_apart(asked)
+        rows = _zeros_apart(rows)
+        asked = rows if queries is None else _zeros_apart(asked)
+    else:
+        most = max(abs(float(end)) for x in (rows, asked) if len(x) for end in torch.aminmax(x))
+        large = most > LARGE
+        if 0 < most < SMALL:  # a power of two, by which no number changes its digits
+            factor = 2.0 ** min(100, -math.frexp(most)[1])
+            rows, asked = rows * factor, asked * factor
     different = _Different(rows)
     wanted = k + (queries is None)  # a reference finds itself, too
-    ends = [end for x in (rows, asked) if len(x) for end in torch.aminmax(x)]
-    large = max(abs(float(end)) for end in ends) > LARGE
     search = _Search(different.rows, min(wanted, len(different.rows)), metric, direct=large)
     near, far = search.all(asked)
     found = []
@@ -100,7 +108,7 @@ def nearest(
         found.append((index, squares))
     index = torch.cat([index for index, _ in found]) if found else torch.empty(0, k, dtype=torch.long)
     squares = torch.cat([squares for _, squares in found]) if found else torch.empty(0, k, dtype=torch.float64)
-    return Neighbours(index, squares / 2 if metric == "cosine" else squares.sqrt())
+    return Neighbours(index, squares / 2 if metric == "cosine" else squares.sqrt() / factor)
 
 
 class _Search:
@@ -126,14 +134,17 @@ class _Search:
             left = self._fill_by_shorter_rows(found, queries, left, middle)
         left = self._fill_around(found, queries, left, middle)
         together, worth = AROUND
+        given_up = worth
         while len(left) > worth:
-            middle = queries[left[0]]
-            far = torch.cat([(queries[some] - middle).norm(dim=1) for some in left.split(ROWS_AT_ONCE)])
+            middle = self._exact(queries[left[0]])
+            far = torch.cat([(self._exact(queries[some]) - middle).norm(dim=1) for some in left.split(ROWS_AT_ONCE)])
             near, left = left[far.argsort(stable=True)].tensor_split([together])
-            unsure = self._fill_around(found, queries, near, self._exact(middle) if self.cosine else middle)
-            if len(near) - len(unsure) < worth:
-                self._fill_without_shortcut(found, queries, unsure[:worth])
-                unsure = unsure[worth:]
+            unsure = self._fill_around(found, queries, near, middle if self.cosine else middle.float())
+            if len(near) - len(unsure) < worth:  # the more often, the fewer are tried
+                self._fill_without_shortcut(found, queries, unsure[:given_up])
+                unsure, given_up = unsure[given_up:], 2 * given_up
+            else:
+                given_up = worth
             left = torch.cat([left, unsure])
         self._fill_without_shortcut(found, queries, left)
         return found
@@ -178,7 +189,7 @@ class _Search:
                 index, squares = self._measured(queries[some[left]], candidates)
                 for kept, now in zip(found, (index, squares), strict=True):
                     kept[some[left]] = now
-                left = left[others <= squares[:, -1]] if wanted < len(self.references) else left[:0]
+                left = left[~(others > squares[:, -1])] if wanted < len(self.references) else left[:0]
                 if not len(left):
                     break
             unsure.append(some[left])
@@ -289,7 +300,7 @@ def _zeros_apart(rows: Tensor) -> Tensor:
 
 def _plain(rows: Tensor, name: str) -> Tensor:
     """Rows in float32 on the CPU, finite."""
-    rows = rows.detach().float().cpu()
+    rows = rows.detach().float().cpu().contiguous()
     if not all(bool(torch.isfinite(part).all()) for part in rows.split(ROWS_AT_ONCE)):
         raise wrong(name, expected="finite numbers, as float32 holds them", got="NaN or infinity")
     return rows

@@ -27,8 +27,9 @@ class Shorter:
         whole = sample.double()
         _, turned = torch.linalg.eigh(whole @ whole.T)  # the largest last
         self.axes, _ = torch.linalg.qr(whole.T @ turned[:, -numbers:])  # (D, d)
-        # ‖x‖² − ‖Vᵀx‖² is off by a few dim · ε of ‖x‖², and its root by the root of that
-        self.rounding = math.sqrt(8 * sample.shape[1] * torch.finfo(torch.float64).eps)
+        # ‖Vᵀx‖ is off by at most √d · dim · ε / 2 of ‖x‖, so ‖x‖² − ‖Vᵀx‖² by a few of these, its root by their root
+        terms = (8 + 2 * math.sqrt(self.axes.shape[1])) * sample.shape[1]
+        self.rounding = math.sqrt(terms * torch.finfo(torch.float64).eps)
 
     def __call__(self, rows: Float[Tensor, "m dim"]) -> Float[Tensor, "m shorter"]:
         """Shorter rows, float32."""
