@@ -50,10 +50,10 @@ class ProductTables:
     Why that is a bound of ‖q − r‖²: a product of n terms rounds by at most γ(n) Σ|a||b|, γ(n) = n u / (1 − n u), in any
     order of summing (Higham 2002, "Accuracy and stability of numerical algorithms", section 3.1; u is half of float32's
     step at 1). Here n is dim + 1 and Σ|a||b| at most ‖q‖² + 2 ‖r‖², as 2 ‖q‖ ‖r‖ ≤ ‖q‖² + ‖r‖². The rows' own rounding
-    moves a square distance by at most 2 u (‖q‖ + ‖r‖)², twice where they are made shorter, and each of the two square norms and of the last sums rounds
-    once more. All of it together is less than 2 ε (‖q‖² + ‖r‖²) with ε = γ(dim + 8): every reference pays for its own
-    size, so that one that is far away makes no other unsure. What is too small for float32 is less than its smallest
-    normal number, a product.
+    moves a square distance by at most 2 u (‖q‖ + ‖r‖)², twice where they are made shorter, and each of the two square
+    norms and of the last sums rounds once more. All of it together is less than 2 ε (‖q‖² + ‖r‖²) with ε = γ(dim + 8):
+    every reference pays for its own size, so that one that is far away makes no other unsure. What is too small for
+    float32 is less than its smallest normal number, a product.
 
     Args:
         references: (n, dim), of which no square is infinite in float32.
@@ -72,9 +72,8 @@ class ProductTables:
         terms = (width + 8) * torch.finfo(torch.float32).eps / 2 + 2 * rounding
         self.kept = 1 - 2 * terms / (1 - terms)
         self.room = _Room()
-        self.references = torch.empty(
-            len(references), width + 1, dtype=torch.float32
-        )  # with ‖r‖²: one product for all of it
+        # with ‖r‖²: one product for all of it
+        self.references = torch.empty(len(references), width + 1, dtype=torch.float32)
         for at in range(0, len(references), TILE):  # part by part: a copy of all would take much memory
             part = prepare(references[at : at + TILE])
             self.references[at : at + TILE, :-1] = part
