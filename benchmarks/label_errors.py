@@ -143,13 +143,18 @@ def measure(data: str, kind: str, rate: float, seed: int) -> dict[str, Any]:
     return row
 
 
+def read_record() -> dict[str, Any]:
+    """What was measured before."""
+    return json.loads(RECORD.read_text()) if RECORD.exists() else {"rows": []}
+
+
 def main() -> None:
     """Measure the rows that are missing."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", choices=(*ROWS, "cifar10n"))
     parser.add_argument("--seeds", type=int, default=0, help="5 unless given, for labels that people gave 1")
     args = parser.parse_args()
-    record: dict[str, Any] = json.loads(RECORD.read_text()) if RECORD.exists() else {"rows": []}
+    record = read_record()
     people = args.data == "cifar10n"
     cells = [(kind, 0.0) for kind in PEOPLE] if people else list(itertools.product(KINDS, RATES))
     known = {(r["data"], r["kind"], 0.0 if people else r["rate"], r["seed"]) for r in record["rows"]}
@@ -158,6 +163,7 @@ def main() -> None:
             if (args.data, kind, rate, seed) in known:
                 continue
             row = measure(args.data, kind, rate, seed)
+            record = read_record()  # another process may have added rows
             record["rows"].append(row)
             record.setdefault("environments", {})[args.data] = describe_environment(
                 seed=0, device="cpu", why="benchmark"
