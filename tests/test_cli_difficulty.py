@@ -72,7 +72,7 @@ USES: dict[str, list[str]] = {
     "again": ["score", "photos", *SMALL, "--epochs", "1", "--output", "again"],
     "labels": ["label-errors", "photos", *SMALL, "--epochs", "12", "--output", "out", "--json"],
     "given": ["label-errors", "parts", *SMALL, "--model", "model", "--layers", "layer3", "--layers", "layer1"],
-    "one class": ["score", "single", *SMALL, "--epochs", "1"],
+    "one class": ["score", "single", *SMALL, "--epochs", "1", "--output", "alone"],
 }
 WRONG: dict[str, tuple[list[str], str]] = {
     "no such folder": (["score", "no/where"], "data no/where: expected a folder, or one of cifar10, "),
@@ -141,8 +141,8 @@ def test_score_writes_a_row_for_every_image(place: Path, told: dict[str, Told]) 
 
 def test_a_test_part_of_one_class_is_scored(place: Path, told: dict[str, Told]) -> None:
     assert told["one class"][0] == 0, told["one class"][2]
-    rows = read(place / "runs" / "difficulty-single" / "scores.csv")
-    assert [(row["file"], row["label"]) for row in rows if row["part"] == "test"] == [("seven/a.png", "seven")]
+    rows = read(place / "alone" / "scores.csv")
+    assert [(row["file"], row["label"]) for row in rows if row["part"] == "test"] == [("test/seven/a.png", "seven")]
 
 
 def test_moved_files_come_out_on_top(place: Path, told: dict[str, Told]) -> None:
