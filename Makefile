@@ -20,8 +20,9 @@ ARGS ?=
 demo: install
 	@$(BIN)/shoal demo $(ARGS)
 
-# Two processes of one thread each take half as long as one of two: what tests compute is small.
-TWO := OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile
+# Two processes of one thread each take half as long as one of two: what tests compute is small. The order is that of
+# the files, so that those of the commands, which take longest, do not come last.
+TWO := OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 test: install-test lint types
 	$(TWO) $(ARGS)

@@ -20,7 +20,7 @@ from shoal.studies.circuits_heads import as_rows, from_rows, load_heads, save_he
 from shoal.studies.circuits_pictures import painted
 from shoal.studies.circuits_tasks import TASKS, short_tasks
 from shoal.studies.result import Result
-from tests.test_cli import shoal
+from tests.commands.process import shoal
 
 TINY = CircuitsConfig(budget="quick", seeds=2, learning_steps=100, resamples=2, transformers=2, transformer_steps=3)
 

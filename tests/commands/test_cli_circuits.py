@@ -13,7 +13,7 @@ from shoal.errors import InputError
 from shoal.studies.circuits_asked import compare_sides, exhibits, learn_rule, verify_rule
 from shoal.studies.circuits_config import HeadConfig
 from shoal.studies.circuits_heads import save_heads
-from tests.test_cli import IN_TURN
+from tests.commands.process import IN_TURN
 
 SMALL = HeadConfig(vocabulary="AB", max_len=2)
 

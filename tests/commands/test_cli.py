@@ -3,46 +3,20 @@
 import dataclasses
 import json
 import os
-import resource
 import shlex
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 
-from shoal.data.specs import FASHION_MNIST
+from tests.commands.process import IN_TURN, at_hand, on_a_full_disk, shoal
 
 DEMO = ["study", "exits", "--budget", "quick", "--offline", "--run", "run"]
 DEMO_SETTINGS = {"SHOAL_MINUTES": "0.1", "SHOAL_WIDTH": "8"}
 QUICK = ["--minutes", "0.05", "--width", "4", "--offline"]
-
-
-def at_hand() -> str:
-    """What a machine has without being told: Debian's package of Fashion-MNIST, or else the digits."""
-    folder = FASHION_MNIST.debian_folder
-    return "Debian's package" if folder is not None and folder.is_dir() else "scikit-learn's digits"
-
-
-def shoal(*words: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    return run(words, cwd, environment)
-
-
-def on_a_full_disk(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    """Run a command where no file can hold more than 20 kB."""
-    return run(words, cwd, {}, lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000)))
-
-
-def run(
-    words: Sequence[str], cwd: Path, environment: dict[str, str], prepare: Callable[[], None] | None = None
-) -> subprocess.CompletedProcess[str]:
-    clean = {k: v for k, v in os.environ.items() if not k.startswith("SHOAL_")}
-    clean |= {"XDG_CACHE_HOME": str(cwd / "cache"), "OMP_NUM_THREADS": "1", **environment}
-    command = [sys.executable, "-m", "shoal", *words]
-    return subprocess.run(command, cwd=cwd, env=clean, capture_output=True, text=True, check=False, preexec_fn=prepare)
 
 
 def test_help_does_not_import_torch(tmp_path: Path) -> None:
@@ -104,20 +78,6 @@ WRONG_USE: list[tuple[list[str], str]] = [
     (["report"], "RUNS"),
     (["data", "fetch", "cifar100"], "cifar10"),
 ]
-IN_TURN = """
-import contextlib, io, json, sys
-import shoal.cli
-found = []
-for words in json.loads(sys.stdin.read()):
-    out, err, code = io.StringIO(), io.StringIO(), None
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        try:
-            shoal.cli.main(words)
-        except SystemExit as end:
-            code = end.code
-    found.append([code, out.getvalue(), err.getvalue()])
-print(json.dumps(found))
-"""
 
 
 @pytest.fixture(scope="module")
@@ -292,29 +252,6 @@ def test_the_repeating_command_makes_the_same_run(demo: tuple[Path, subprocess.C
     again = bound.arguments["config"]
     assert resolve(dataclasses.replace(again, data="")) == odd
     assert again.data == "my photos"
-
-
-def test_the_demo_runs_without_data_and_network_and_goes_on(tmp_path: Path) -> None:
-    """The command behind `make demo`: data at hand, a report at the end; the second time nothing is trained anew."""
-    words = ("demo", "--offline", "--data", "digits", "--who", "a student", "--minutes", "0.1")
-    found = shoal(*words, cwd=tmp_path)
-    assert found.returncode == 0, found.stderr
-    assert "digits, as asked for" in found.stderr
-    assert found.stdout.splitlines()[-1] == "report: runs/demo/report.html"
-    page = (tmp_path / "runs" / "demo" / "report.html").read_text()
-    assert "a student" in page
-    assert len(page.encode()) < 3_000_000
-    assert "Networks that stop early" in page
-    assert "Attention that knows its own error" in page
-    assert "Attention by hand and learned" in page
-    assert "How deep each image has to go" in page
-    assert (tmp_path / "runs" / "demo" / "circuits.html").stat().st_size < 1_000_000
-    metrics = list((tmp_path / "runs" / "demo").rglob("metrics.jsonl"))
-    before = [sorted(file.read_text().splitlines()) for file in metrics]  # a training that is read again comes last
-    again = shoal("demo", "--data", "digits", "--minutes", "0.1", cwd=tmp_path)  # the same run, found otherwise
-    assert again.returncode == 0, again.stderr
-    assert [sorted(file.read_text().splitlines()) for file in metrics] == before
-    assert len(list((tmp_path / "runs" / "demo").rglob("metrics.jsonl"))) == len(metrics) == 4
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="needs a user who may not read everything; this is root")

@@ -24,7 +24,7 @@ from shoal.studies.difficulty_asked_galleries import galleries
 from shoal.studies.difficulty_asked_measured import Measured, printable
 from shoal.studies.difficulty_asked_page import page_of
 from shoal.studies.difficulty_asked_rows import answer
-from tests.test_cli import IN_TURN, on_a_full_disk
+from tests.commands.process import IN_TURN, on_a_full_disk
 
 CLASSES = ("null & <b>", "seven", "six \"6\" 'seis'", "vier Füße")  # as a folder sorts them
 DIGIT: dict[str, int] = dict(zip(CLASSES, (0, 7, 6, 4), strict=True))

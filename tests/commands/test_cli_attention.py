@@ -13,7 +13,7 @@ from shoal.errors import InputError, ShoalError
 from shoal.studies.attention_config import AttentionConfig, ErrorConfig, resolve
 from shoal.studies.attention_file import judge, read_tokens
 from shoal.studies.attention_inputs import draw_inputs
-from tests.test_cli import shoal
+from tests.commands.process import shoal
 
 TINY = {"dim": 8, "heads": 2, "length": 64, "calibration": 128, "steps": 1, "window": 8, "longest": 1024}
 TINY |= {"draws": 10, "repeats": 3}
