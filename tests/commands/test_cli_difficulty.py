@@ -224,7 +224,9 @@ def test_an_interrupted_training_leaves_nothing(place: Path, tmp_path: Path) -> 
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     words = ["difficulty", "score", str(place / "photos"), *SMALL, "--epochs", "5000", "--output", "new/out"]
     command = [sys.executable, "-m", "shoal", *words]
-    process = subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True)
+    heeding = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)  # noqa: E731 - a shell's background jobs ignore it
+    options: dict[str, Any] = {"stderr": subprocess.PIPE, "text": True, "preexec_fn": heeding}
+    process = subprocess.Popen(command, cwd=tmp_path, env=environment, **options)
     assert process.stderr
     said = ""
     while "training" not in said:
