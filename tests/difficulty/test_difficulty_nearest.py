@@ -13,7 +13,8 @@ from torch.utils._pytree import tree_leaves
 
 from shoal.difficulty import nearest
 from shoal.difficulty.brute import nearest_by_definition
-from shoal.difficulty.nearest import AROUND, QUERIES_AT_ONCE, SPARE, _groups, _Search
+from shoal.difficulty.different import groups_of
+from shoal.difficulty.nearest import AROUND, QUERIES_AT_ONCE, SPARE, _Search
 from shoal.difficulty.tables import DirectTables, ProductTables, Table
 from shoal.errors import InputError
 
@@ -108,7 +109,7 @@ def close_rows(n: int, dim: int = 64, seed: int = 0) -> Tensor:
     return 10_000 + STEP * torch.randint(-3, 4, (n, dim), generator=torch.Generator().manual_seed(seed))
 
 
-def two_groups(close: int, spread: int = 300) -> Tensor:
+def twogroups_of(close: int, spread: int = 300) -> Tensor:
     """Close rows, and rows on the other side of the origin, so that the mean of all is close to neither."""
     return torch.cat([close_rows(close), -10_000 + 1000 * rows(spread, 64, seed=5)])
 
@@ -161,14 +162,14 @@ FIRST, SECOND, THIRD = (5 + spare for spare in SPARE)
 def test_queries_that_are_not_sure_are_searched_again(
     close: int, queries: int, candidates: list[int], without: list[int], calls: dict[str, list[int]]
 ) -> None:
-    references, asked = two_groups(close), close_rows(queries, seed=1)
+    references, asked = twogroups_of(close), close_rows(queries, seed=1)
     found = nearest(references, asked, 5)
     assert calls == {"candidates": candidates, "without_shortcut": without}
     assert found.index.tolist() == nearest_by_definition(references, asked, 5, metric="euclidean")
 
 
 def test_only_queries_that_are_not_sure_are_searched_again(calls: dict[str, list[int]]) -> None:
-    references = two_groups(400)
+    references = twogroups_of(400)
     queries = torch.cat([close_rows(2, seed=1), references[500:505], close_rows(1, seed=2)])
     found = nearest(references, queries, 5)
     assert calls == {"candidates": [FIRST, SECOND, THIRD], "without_shortcut": [3]}
@@ -207,7 +208,7 @@ def test_one_row_far_away_makes_no_other_unsure(calls: dict[str, list[int]]) -> 
 @pytest.mark.parametrize("metric", METRICS)
 def test_parts_of_any_size_give_the_same(metric: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Rounds around a few of the queries that are not sure, and brute force part by part."""
-    references = torch.cat([two_groups(300), torch.eye(300, 64).repeat_interleave(3, 0) * rows(900, 1)])
+    references = torch.cat([twogroups_of(300), torch.eye(300, 64).repeat_interleave(3, 0) * rows(900, 1)])
     queries = torch.cat([close_rows(60, seed=1), references[600:660]])
     expected = nearest(references, queries, 5, metric=metric)
     module = import_module("shoal.difficulty.nearest")  # the package has a function of this name
@@ -472,7 +473,7 @@ def test_equal_rows_are_grouped_as_torch_does() -> None:
     rows = torch.randint(-2, 3, (500, 3), generator=generator).float() * torch.tensor([0.5, 1.0, -1.0])
     rows[::50] = 0.0
     rows[25::50] = -0.0
-    group, sizes = _groups(rows)
+    group, sizes = groups_of(rows)
     _, expected, counts = torch.unique(rows, dim=0, return_inverse=True, return_counts=True)
     assert torch.equal(sizes.sort().values, counts.sort().values)
     assert torch.equal(group[:, None] == group[None], expected[:, None] == expected[None])
@@ -487,6 +488,6 @@ def test_sums_that_agree_by_accident_are_told_apart(monkeypatch: pytest.MonkeyPa
 
     rows = torch.tensor([[1.0, 2.0], [2.0, 1.0], [1.0, 2.0]])
     monkeypatch.setattr(torch, "randint", ones)
-    group, sizes = _groups(rows)
+    group, sizes = groups_of(rows)
     assert sorted(sizes.tolist()) == [1, 2]
     assert group[0] == group[2] != group[1]
