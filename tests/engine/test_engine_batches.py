@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from torch.utils.data import DataLoader, TensorDataset
 
 from shoal.engine import World, as_batches, in_order, stream
-from shoal.engine.schedule import SCHEDULES, Pace, rate_at
+from shoal.engine.schedule import FINAL_SHARE, SCHEDULES, TAIL_FROM, Pace, rate_at
 from shoal.errors import InputError
 from tests.engine.toy import flip, toy_data
 
@@ -68,6 +68,14 @@ def test_wrong_data_are_refused() -> None:
 def test_schedules_stay_between_nothing_and_the_peak(name: str, progress: float, warmup: float) -> None:
     assert 0 <= rate_at(name, progress, warmup) <= 1
     assert rate_at(name, warmup, warmup) == pytest.approx(1)
+
+
+@given(progress=st.floats(TAIL_FROM, 1), warmup=st.floats(0.01, TAIL_FROM - 0.01))
+def test_a_cosine_with_a_tail_is_a_cosine_of_three_quarters_and_then_small(progress: float, warmup: float) -> None:
+    assert rate_at("cosine-tail", progress, warmup) == pytest.approx(FINAL_SHARE)
+    earlier = TAIL_FROM * (progress - TAIL_FROM) / (1 - TAIL_FROM)
+    shorter = rate_at("cosine", earlier / TAIL_FROM, warmup / TAIL_FROM)
+    assert rate_at("cosine-tail", earlier, warmup) == pytest.approx(shorter)
 
 
 @given(

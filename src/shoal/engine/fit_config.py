@@ -23,7 +23,7 @@ class FitConfig:
         learning_rate: at the peak of the schedule.
         momentum: of SGD.
         weight_decay: of matrices and convolutions.
-        schedule: "one-cycle", "cosine" or "constant".
+        schedule: "one-cycle", "cosine", "cosine-tail" (down by three quarters, then small) or "constant".
         warmup: share of the run that the rate rises for.
         label_smoothing: of the default objective.
         clip_norm: largest norm of the gradient; 0 for no clipping.

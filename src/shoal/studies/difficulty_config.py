@@ -60,7 +60,7 @@ class DifficultyConfig:
     altered_rows: int = 0
     optimizer: str = ExitsConfig.optimizer
     learning_rate: float = ExitsConfig.learning_rate
-    schedule: str = "cosine"  # ends flat, so that a network can be seen to have converged
+    schedule: str = "cosine-tail"  # ends flat, so that a network can be seen to have converged
     weight_decay: float = ExitsConfig.weight_decay
     label_smoothing: float = ExitsConfig.label_smoothing
     average_decay: float = ExitsConfig.average_decay
@@ -122,7 +122,7 @@ BUDGETS: dict[str, Budgeted] = {
     ),
     "full": Budgeted(
         width=16,
-        minutes=9.5,
+        minutes=11.0,
         validation=0.05,
         watched=2_500,
         train_rows=50_000,
