@@ -12,6 +12,7 @@ from shoal.engine import as_batches
 from shoal.exits import Confidence, EarlyExit
 from shoal.measure import paired_difference_interval
 from shoal.nets import create_model
+from shoal.exits.policies import never_leaving
 from shoal.nets.whitening import Whitening
 net = lambda: EarlyExit(create_model("cifar_resnet18", width=4), ["layer1"], 10)
 x = torch.zeros(2, 3, 16, 16)
@@ -23,6 +24,7 @@ x = torch.zeros(2, 3, 16, 16)
     [
         ("Confidence(0.9)", "thresholds: expected a list, one number per exit, got 0.9; [0.9, ...]"),
         ("net().predict(x, [0.9])", "policy: expected a policy such as Confidence([0.9, ...]), got list"),
+        ("never_leaving('confidence', 2)", "policy: expected a policy such as Confidence, or Confidence([0.9, ...])"),
         ("EarlyExit(create_model('cifar_resnet18', width=4), [1], 10)", "at: expected a list of at least one layer"),
         ("as_batches([1, 2], batch_size=4)", "training data: expected a pair of tensors, or a loader of such pairs"),
         ("as_batches(([1.0], [0]), batch_size=4)", "training data: expected a pair of tensors, or a loader"),

@@ -10,7 +10,7 @@ from tests.exits.test_exits_thresholds import made_up
 
 def test_rows_say_what_replaying_says() -> None:
     outputs = made_up(200, 4, 3)
-    policies = [Confidence([0.4] * 3), Confidence([0.8] * 3), Confidence([2.0] * 3)]
+    policies = [Confidence([0.4] * 3), Confidence([0.8] * 3), Confidence([Confidence.never] * 3)]
     for row, policy in zip(frontier_rows(outputs, policies), policies, strict=True):
         taken, right, _ = outputs.replay(policy)
         assert row.policy == policy

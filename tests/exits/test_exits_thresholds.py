@@ -11,6 +11,7 @@ from torch import Tensor
 
 from shoal.errors import InputError
 from shoal.exits import Confidence, EarlyExit, Entropy, ExitOutputs, Policy, choose_policy, exit_outputs, policy_path
+from shoal.exits.policies import never_leaving
 from shoal.exits.thresholds import _Search
 from shoal.nets import create_model
 
@@ -39,7 +40,7 @@ def replay_by_hand(outputs: ExitOutputs, policy: Policy) -> tuple[list[int], lis
 
 
 @pytest.mark.parametrize("policy_type", [Confidence, Entropy])
-@given(seed=st.integers(0, 20), thresholds=st.lists(st.floats(0.0, 1.1), min_size=2, max_size=2))
+@given(seed=st.integers(0, 20), thresholds=st.lists(st.floats(0.0, 1.0), min_size=2, max_size=2))
 def test_replay_equals_the_loop(policy_type: type[Policy], seed: int, thresholds: list[float]) -> None:
     outputs = made_up(15, 3, seed)
     policy = policy_type(thresholds)
@@ -72,7 +73,7 @@ def every_policy(outputs: ExitOutputs, policy_type: type[Policy]) -> list[Policy
     for logits in outputs.logits[:-1]:
         scores = policy_type.score(logits).sort().values.tolist()
         cuts = [(a + b) / 2 for a, b in itertools.pairwise(scores)]
-        per_exit.append([-1.0, *cuts, 5.0])
+        per_exit.append([policy_type.never, *cuts, 0.0 if policy_type.high_leaves else 5.0])
     return [policy_type(list(t)) for t in itertools.product(*per_exit)]
 
 
@@ -81,7 +82,7 @@ def every_policy(outputs: ExitOutputs, policy_type: type[Policy]) -> list[Policy
 @pytest.mark.parametrize("price", [0.05, 0.3, 1.0])
 def test_the_best_threshold_of_one_exit_is_found_exactly(policy_type: type[Policy], seed: int, price: float) -> None:
     outputs = made_up(25, 2, seed)
-    found = policy_type(_Search(outputs, policy_type).best(price, [policy_type.never]))
+    found = policy_type(_Search(outputs, never_leaving(policy_type, 1)).best(price, [policy_type.never]))
     best = max(objective(outputs, policy, price) for policy in every_policy(outputs, policy_type))
     assert objective(outputs, found, price) == pytest.approx(best, abs=1e-9)
 
@@ -90,9 +91,9 @@ def test_the_best_threshold_of_one_exit_is_found_exactly(policy_type: type[Polic
 def test_thresholds_of_several_exits_are_near_the_best(seed: int) -> None:
     """Coordinate ascent may stop at a local optimum; it must not be a bad one."""
     outputs, price = made_up(14, 3, seed), 0.3
-    found = Confidence(_Search(outputs, Confidence).best(price, [2.0, 2.0]))
+    found = Confidence(_Search(outputs, never_leaving(Confidence, 2)).best(price, [math.inf, math.inf]))
     best = max(objective(outputs, policy, price) for policy in every_policy(outputs, Confidence))
-    never = objective(outputs, Confidence([2.0, 2.0]), price)
+    never = objective(outputs, never_leaving(Confidence, 2), price)
     assert objective(outputs, found, price) >= best - 0.25 * (best - never) - 1e-9
 
 
@@ -134,5 +135,10 @@ def test_wrong_input_is_refused() -> None:
         choose_policy(outputs, max_accuracy_drop=1.0)
     with pytest.raises(InputError, match=r"expected 2 thresholds"):
         outputs.replay(Confidence([0.5]))
-    with pytest.raises(InputError, match="expected numbers"):
-        Confidence([math.nan])
+    for thresholds in ([math.nan], [90], [-0.1]):
+        with pytest.raises(
+            InputError, match="thresholds of Confidence: expected numbers from 0 to 1, or inf to let no"
+        ):
+            Confidence(thresholds)
+    with pytest.raises(InputError, match="temperatures: expected 1 numbers > 0"):
+        Entropy([0.1], [0.0])

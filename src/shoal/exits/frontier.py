@@ -12,7 +12,7 @@ from shoal.engine import Data
 from shoal.engine.batches import Prepare
 from shoal.exits.network import EarlyExit
 from shoal.exits.outputs import ExitOutputs, exit_outputs
-from shoal.exits.policies import Confidence, Policy
+from shoal.exits.policies import Confidence, Kind, Policy
 from shoal.exits.thresholds import policy_path
 
 
@@ -38,7 +38,7 @@ def frontier(
     data: Data,
     *,
     choose_on: Data,
-    policy: type[Policy] = Confidence,
+    policy: Kind = Confidence,
     timing: Tensor | None = None,
     batch_size: int = 128,
     prepare: Prepare | None = None,
@@ -49,7 +49,7 @@ def frontier(
         net: the network.
         data: what accuracy and MACs are measured on.
         choose_on: what thresholds are chosen on; other examples than `data`.
-        policy: kind of policy.
+        policy: its kind; or a policy, whose temperatures are kept.
         timing: inputs [n, ...] to time `predict` on; not timed unless given.
         batch_size: rows at a time while timing.
         prepare: applied to the inputs of every batch of data.

@@ -17,7 +17,9 @@ from torch import Tensor, nn
 
 from shoal.errors import wrong
 from shoal.exits.attach import check_bypass, check_names, try_layers
+from shoal.exits.content import fingerprint, state_key
 from shoal.exits.heads import create_head
+from shoal.exits.placing import MOST_EXITS, place_exits
 from shoal.exits.policies import Policy
 from shoal.exits.probe import guess_example
 from shoal.exits.taps import tapped
@@ -57,7 +59,8 @@ class EarlyExit(nn.Module):
         backbone: any module whose forward takes one batch and returns logits [b, classes] (or a tuple that begins
             with them, or an object with `.logits`).
         at: names of layers, as in `backbone.named_modules()`; each must run once per forward pass, and whatever
-            comes after it must depend on it alone. They are sorted into the order in which they run.
+            comes after it must depend on it alone. They are sorted into the order in which they run. Or "auto": up to
+            six, at even shares of the arithmetic; or a number: up to so many.
         num_classes: classes of the backbone's logits.
         example: a batch [b, ...] to find the layers' shapes with; guessed from the first layer unless given.
 
@@ -76,20 +79,28 @@ class EarlyExit(nn.Module):
     Source: Teerapittayanon et al. 2016, "BranchyNet" (arXiv 1709.01686).
     """
 
-    def __init__(self, backbone: nn.Module, at: Sequence[str], num_classes: int, *, example: Tensor | None = None):
+    def __init__(
+        self, backbone: nn.Module, at: Sequence[str] | int, num_classes: int, *, example: Tensor | None = None
+    ):
         super().__init__()
         self.backbone = backbone
         self.num_classes = num_classes
         self._frozen: list[nn.Parameter] = []  # parameters that `freeze_backbone` switched off
         self.backbone_is_frozen = False
-        check_names(backbone, at)
+        chosen = isinstance(at, int) or at == "auto"
+        if not chosen:
+            check_names(backbone, at)
         device, dtype = next(((p.device, p.dtype) for p in backbone.parameters()), (torch.device("cpu"), None))
         example = guess_example(backbone) if example is None else _two_rows(example, device)
+        if chosen:
+            at = place_exits(backbone, example, MOST_EXITS if at == "auto" else at)
         outputs = try_layers(backbone, tuple(at), num_classes, example)
         self.at = tuple(outputs)  # in the order in which they run
         heads = [create_head(outputs[name], num_classes, name) for name in self.at]
         self.heads = nn.ModuleList(heads).to(device, dtype)
         check_bypass(backbone, self.at, example)
+        self.trained_on = torch.empty(0, dtype=torch.long)  # digests of examples, see `shoal.exits.content`
+        self._fingerprint: tuple[tuple[tuple[int, int], ...] | None, str] = None, ""
         self._costs: dict[tuple[int, ...], Int[Tensor, "exits"]] = {}
 
     def forward(self, x: Tensor) -> list[Tensor]:
@@ -122,29 +133,35 @@ class EarlyExit(nn.Module):
             Logits, exit and MACs of every row, in the order of x. The network is run in evaluation mode.
 
         Raises:
-            InputError: if the policy is for another number of exits.
+            InputError: if the policy is for another number of exits, or was calibrated for another network.
         """
         if not isinstance(policy, Policy):
             raise wrong("policy", expected="a policy such as Confidence([0.9, ...])", got=type(policy).__name__)
         policy.check(len(self.at))
+        if policy.certificate is not None and policy.certificate.network not in ("", self.fingerprint()):
+            got = f"one for {policy.certificate.network}"
+            fix = "calibrate one for this network, or drop the guarantee with policy.with_thresholds(policy.thresholds)"
+            raise wrong("policy", expected=f"one calibrated for this network ({self.fingerprint()})", got=got, fix=fix)
         with in_mode(self, training=False):
             return self._predict(x, policy)
 
     def _predict(self, x: Tensor, policy: Policy) -> ExitResult:
         rows = torch.arange(len(x), device=x.device)  # the rows that are still in the batch
+        memory = policy.start(len(x), x.device)  # what the policy remembers of them
         exit_index = torch.full_like(rows, len(self.at))
         logits = x.new_zeros(len(x), self.num_classes, dtype=torch.float32)
 
         def leave(index: int, output: Tensor) -> Tensor | None:
-            nonlocal rows
+            nonlocal rows, memory
             answer = self.heads[index](output)  # [rows, C]
-            done = policy.leaves(answer, index)  # [rows]
+            done, memory = policy.decide(answer, index, memory)  # [rows]
             if not done.any():
                 return None
             logits[rows[done]] = answer[done].float()
             exit_index[rows[done]] = index
             going = (~done).nonzero().squeeze(1)
             rows = rows[going]
+            memory = None if memory is None else memory[going]
             if not len(rows):
                 raise _AllDone
             return select_rows(output, going)
@@ -184,6 +201,13 @@ class EarlyExit(nn.Module):
                 totals.append(counter.total)
             self._costs[key] = torch.tensor(totals)
         return self._costs[key]
+
+    def fingerprint(self) -> str:
+        """What tells this network from others: of its layers and values, 16 hexadecimal digits."""
+        key = state_key(self)
+        if key is None or self._fingerprint[0] != key:
+            self._fingerprint = key, fingerprint(self)
+        return self._fingerprint[1]
 
     def freeze_backbone(self) -> "EarlyExit":
         """Train only the heads from now on: no gradient for the backbone, and its normalisation stays as it is."""

@@ -38,10 +38,17 @@ class ExitOutputs:
         """Whether each exit is right about each example."""
         return self.logits.argmax(2) == self.labels
 
+    def take(self, rows: Int[Tensor, "k"]) -> "ExitOutputs":
+        """The same of some examples."""
+        return ExitOutputs(self.logits[:, rows], self.labels[rows], self.costs)
+
     def exits_taken(self, policy: Policy) -> Int[Tensor, "n"]:
         """The exit that each example takes under a policy."""
         policy.check(len(self.costs) - 1)
-        leaves = [policy.leaves(logits, index) for index, logits in enumerate(self.logits[:-1])]
+        leaves, memory = [], policy.start(len(self.labels), self.logits.device)
+        for index, logits in enumerate(self.logits[:-1]):
+            here, memory = policy.decide(logits, index, memory)
+            leaves.append(here)
         last = torch.ones_like(self.labels, dtype=torch.bool)
         return torch.stack([*leaves, last]).int().argmax(0)  # the first True
 

@@ -12,42 +12,43 @@ from torch import Tensor
 
 from shoal.errors import wrong
 from shoal.exits.outputs import ExitOutputs
-from shoal.exits.policies import Confidence, Policy
+from shoal.exits.policies import Confidence, Kind, Policy, never_leaving
 
 _PRICES = tuple(2.0 * 0.8**step for step in range(32))  # accuracy per share of the full network's MACs, bold to safe
 
 
-def policy_path(outputs: ExitOutputs, policy: type[Policy] = Confidence) -> list[Policy]:
+def policy_path(outputs: ExitOutputs, policy: Kind = Confidence) -> list[Policy]:
     """Policies from bold (few MACs) to safe (never exit), each the best found for some price of a MAC.
 
     Args:
         outputs: of validation data; thresholds chosen here must not be reported on the same examples.
-        policy: `Confidence`, `Entropy` or another policy with one threshold per exit.
+        policy: `Confidence`, `Entropy`, `Margin` or `Patience`; or a policy, whose temperatures are kept.
 
     Returns:
         Policies without duplicates; the last never exits early.
+
+    Raises:
+        InputError: if the policy is for another number of exits.
     """
-    search = _Search(outputs, policy)
-    never = [policy.never] * (len(outputs.costs) - 1)
+    never = never_leaving(policy, len(outputs.costs) - 1)
+    search = _Search(outputs, never)
     found: dict[tuple[float, ...], Policy] = {}
-    thresholds = never
+    thresholds = list(never.thresholds)
     for price in reversed(_PRICES):  # from safe to bold, each starting from its neighbour
         thresholds = search.best(price, thresholds)
-        found[tuple(thresholds)] = policy(thresholds)
+        found[tuple(thresholds)] = never.with_thresholds(thresholds)
     bold_to_safe = list(reversed(found.values()))
-    return [p for p in bold_to_safe if p.thresholds != tuple(never)] + [policy(never)]
+    return [p for p in bold_to_safe if p.thresholds != never.thresholds] + [never]
 
 
-def choose_policy(
-    outputs: ExitOutputs, policy: type[Policy] = Confidence, *, max_accuracy_drop: float = 0.005
-) -> Policy:
+def choose_policy(outputs: ExitOutputs, policy: Kind = Confidence, *, max_accuracy_drop: float = 0.005) -> Policy:
     """The policy with the fewest mean MACs whose accuracy is within `max_accuracy_drop` of the full network's.
 
-    This is an estimate from the given examples without a guarantee for others.
+    This is an estimate from the given examples without a guarantee for others, which `calibrate` gives.
 
     Args:
         outputs: of validation data.
-        policy: its kind.
+        policy: its kind; or a policy, whose temperatures are kept.
         max_accuracy_drop: as a share, 0.005 for half a point; may be negative.
 
     Returns:
@@ -59,7 +60,7 @@ def choose_policy(
     if not -1 <= max_accuracy_drop < 1:
         raise wrong("max_accuracy_drop", expected="a share below 1", got=max_accuracy_drop, fix="give 1 point as 0.01")
     full = outputs.right[-1].double().mean()
-    best, fewest = policy([policy.never] * (len(outputs.costs) - 1)), float("inf")
+    best, fewest = never_leaving(policy, len(outputs.costs) - 1), float("inf")
     for candidate in policy_path(outputs, policy):
         _, right, macs = outputs.replay(candidate)
         mean = float(macs.double().mean())
@@ -71,12 +72,12 @@ def choose_policy(
 class _Search:
     """Exact coordinate ascent on accuracy − price · MACs."""
 
-    def __init__(self, outputs: ExitOutputs, policy: type[Policy]):
+    def __init__(self, outputs: ExitOutputs, policy: Policy):
         self.right = outputs.right.double()  # [E, n]
         self.costs = outputs.costs.double() / float(outputs.costs[-1])  # [E], share of the full network
         sign = 1.0 if policy.high_leaves else -1.0
-        self.sign, self.never = sign, policy.never
-        self.scores = torch.stack([sign * policy.score(logits) for logits in outputs.logits[:-1]])  # high leaves
+        self.sign, self.never, self.range = sign, policy.never, policy.range
+        self.scores = sign * policy.scores(outputs.logits[:-1])  # [E - 1, n], high leaves
 
     def best(self, price: float, start: list[float], *, rounds: int = 4) -> list[float]:
         """Improve the thresholds until a round over the exits changes none."""
@@ -110,4 +111,5 @@ class _Search:
         if float(sums[at]) <= 0:
             return self.never
         below = float(scores[at + 1]) if at + 1 < len(scores) else float(scores[at])
-        return self.sign * (float(scores[at]) + below) / 2
+        low, high = self.range  # rounding can lead a probability out of it
+        return min(max(self.sign * (float(scores[at]) + below) / 2, low), high)

@@ -1,4 +1,4 @@
-"""Training a network with exits: all exits at once with weighted losses, or only the heads on a frozen backbone."""
+"""Training a network with exits: all of it, also from the last exit's answers, or only heads on a frozen backbone."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,8 +9,11 @@ from torch import Tensor, nn
 
 from shoal.engine import Data, FitConfig, History, Objective, Precision, Progress, RunFolder, as_batches, evaluate, fit
 from shoal.engine.batches import Prepare
-from shoal.errors import wrong
+from shoal.errors import unknown_name, wrong
+from shoal.exits.content import remember
 from shoal.exits.network import EarlyExit
+
+MODES = ("joint", "self-distillation", "frozen")
 
 
 def joint_objective(weights: Sequence[float], *, distil: float = 0.0, label_smoothing: float = 0.0) -> Objective:
@@ -50,7 +53,7 @@ def fit_exits(
     *,
     mode: str = "joint",
     weights: Sequence[float] | None = None,
-    distil: float = 0.0,
+    distil: float | None = None,
     config: FitConfig | None = None,
     batch_size: int = 128,
     prepare: Prepare | None = None,
@@ -65,10 +68,12 @@ def fit_exits(
         net: the network.
         train: (inputs [n, ...], labels [n]), or a loader of such pairs.
         validation: the same, for the validation loss and accuracy (of the last exit) after every epoch.
-        mode: "joint" trains everything but what its owner froze; "frozen" trains the heads and leaves the backbone
-            as it is.
+        mode: "joint" trains everything but what its owner froze; "self-distillation" does so too, and the early exits
+            learn from the last one's answers as much as from the labels; "frozen" trains the heads and leaves the
+            backbone as it is.
         weights: loss weight of every exit, the last included; 1 for the last and 0.3 for the others unless given.
-        distil: see `joint_objective`.
+        distil: share of the last exit's answers in what the early ones learn from, see `joint_objective`; a half with
+            "self-distillation" and none otherwise, unless given.
         config: how to train.
         batch_size: rows of a step, for a pair of tensors.
         prepare: applied to the inputs of every batch, for example a normalisation of uint8 images.
@@ -91,14 +96,18 @@ def fit_exits(
         >>> fit_exits(net, (images, labels), config=config, batch_size=16).rows[-1]["epoch"]
         1.0
     """
-    if mode not in ("joint", "frozen"):
-        raise wrong("mode", expected='"joint" or "frozen"', got=repr(mode))
+    if mode not in MODES:
+        raise unknown_name("mode", mode, MODES)
+    distil = (0.5 if mode == "self-distillation" else 0.0) if distil is None else distil
+    if not 0 <= distil <= 1:
+        raise wrong("distil", expected="a share from 0 to 1", got=distil)
     config = config or FitConfig()
     weights = _check_weights(weights, len(net.at) + 1, frozen=mode == "frozen")
     if mode == "frozen":
         net.freeze_backbone()
     else:
         net.unfreeze_backbone()
+    remember(net, train)  # so that nothing is calibrated on these examples
     objective = joint_objective(weights, distil=distil, label_smoothing=config.label_smoothing)
     plain = joint_objective(weights, distil=distil)
 
