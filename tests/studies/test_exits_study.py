@@ -10,8 +10,9 @@ from PIL import Image
 
 from shoal.errors import InputError
 from shoal.nets.whitening import Whitening
-from shoal.studies.exits import ExitsStudy, read_data
+from shoal.studies.exits import ExitsStudy
 from shoal.studies.exits_config import ExitsConfig, resolve
+from shoal.studies.exits_data import read_data
 from shoal.studies.exits_training import augmentation, create_backbone, fit_config
 from shoal.studies.images import THUMBNAIL, to_png
 from tests.data.helpers import idx_contents, write_idx
@@ -80,7 +81,7 @@ def test_the_computed_layer_is_fitted_to_the_training_images() -> None:
 
 
 def test_time_is_given_in_minutes_or_in_epochs() -> None:
-    assert (resolve(DIGITS).minutes, resolve(DIGITS).epochs) == (0.6, 0.0)
+    assert (resolve(DIGITS).minutes, resolve(DIGITS).epochs) == (0.3, 0.0)
     by_epochs = fit_config(resolve(ExitsConfig(epochs=3)), "fp32")
     assert (by_epochs.minutes, by_epochs.epochs) == (0.0, 3)
     with pytest.raises(InputError, match="minutes or epochs"):

@@ -115,10 +115,10 @@ def _statistic(rows: int, losses: NDArray, gains: NDArray, max_drop: float) -> N
 
 
 class _Good(NamedTuple):
-    """The outcomes that are at least as good as the one seen: for each count of gains, losses up to `allowed`."""
+    """The outcomes that are at least as good as the one seen: for each number of gains, losses up to `allowed`."""
 
     rows: int
-    count: NDArray[np.int64]  # [k]
+    gains: NDArray[np.int64]  # [k]
     allowed: NDArray[np.int64]  # [k]
     max_drop: float
 
@@ -136,10 +136,10 @@ class _Good(NamedTuple):
             [pieces].
         """
         gaining, losing = high[:, None], np.minimum((low + self.max_drop) / (1 - high), 1.0)[:, None]  # [pieces, 1]
-        weights = bdtr(self.count, self.rows, gaining)  # [pieces, k]
-        listed = weights[:, -1] - bdtr(self.count[0] - 1, self.rows, high) if self.count[0] else weights[:, -1]
+        weights = bdtr(self.gains, self.rows, gaining)  # [pieces, k]
+        listed = weights[:, -1] - bdtr(self.gains[0] - 1, self.rows, high) if self.gains[0] else weights[:, -1]
         weights = np.diff(weights, prepend=(weights[:, -1] - listed)[:, None])
-        others = self.rows - self.count  # rows that are no gains
+        others = self.rows - self.gains  # rows that are no gains
         chance = bdtr(np.clip(self.allowed, 0, others), others, losing)
         chance = np.where(self.allowed < 0, 0.0, np.where(self.allowed >= others, 1.0, chance))
         return np.minimum((weights * chance).sum(1) + (1 - listed), 1.0)

@@ -87,14 +87,14 @@ class EarlyExit(nn.Module):
         self.num_classes = num_classes
         self._frozen: list[nn.Parameter] = []  # parameters that `freeze_backbone` switched off
         self.backbone_is_frozen = False
-        chosen = isinstance(at, int) or at == "auto"
-        if not chosen:
+        if not isinstance(at, int) and at != "auto":
             check_names(backbone, at)
         device, dtype = next(((p.device, p.dtype) for p in backbone.parameters()), (torch.device("cpu"), None))
         example = guess_example(backbone) if example is None else _two_rows(example, device)
-        if chosen:
-            at = place_exits(backbone, example, MOST_EXITS if at == "auto" else at)
-        outputs = try_layers(backbone, tuple(at), num_classes, example)
+        if at == "auto":
+            at = MOST_EXITS
+        names = place_exits(backbone, example, at) if isinstance(at, int) else at
+        outputs = try_layers(backbone, tuple(names), num_classes, example)
         self.at = tuple(outputs)  # in the order in which they run
         heads = [create_head(outputs[name], num_classes, name) for name in self.at]
         self.heads = nn.ModuleList(heads).to(device, dtype)

@@ -4,55 +4,24 @@ Measurements are rows per test image, so that every interval compares both netwo
 know nothing of networks or files, and are tested with made-up rows.
 """
 
-from dataclasses import dataclass
-
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool
 from torch import Tensor
 
 from shoal.measure import bootstrap_interval, paired_difference_interval, proportion_interval
+from shoal.studies.exits_claims_compared import (
+    beats_smaller_networks,
+    follows_prediction_depth,
+    gains_where_difficulty_spreads,
+    keeps_its_promise,
+)
+from shoal.studies.exits_measured import Measured
 from shoal.studies.result import Claim
 from shoal.studies.wording import millions, percent
 
 ALLOWED_DROP = 0.5  # points of accuracy
 HALF = 0.5  # share of the plain network's MACs
 FAIR_SPEED = 0.7  # share of the saving in MACs that should show in time
-
-
-@dataclass(frozen=True)
-class Measured:
-    """What the study measured on the test images.
-
-    Attributes:
-        plain_right: [n], whether the plain network is right.
-        early_right: [n], whether the early-exit network is right under its policy.
-        early_macs: [n], MACs that it spent on each image.
-        plain_macs: MACs of the plain network for an image.
-        exit_index: [n], the exit that each image took.
-        exits: number of exits, the end of the network included.
-        right_by_exit: [exits, n], whether each exit is right about each image.
-        bold_right: [n], whether it is right under a policy that spends as little as possible.
-        bold_macs: [n], MACs under that policy.
-        speed_ups: [repeats], time of the plain network over time of the early-exit network, each pair timed
-            one after the other, at the batch size below.
-        timed_macs: mean MACs of the early-exit network on the images that were timed.
-        batch_size: of the timing.
-        minutes: that the plain and the early-exit network were trained for.
-    """
-
-    plain_right: Bool[Tensor, "n"]
-    early_right: Bool[Tensor, "n"]
-    early_macs: Int[Tensor, "n"]
-    plain_macs: int
-    exit_index: Int[Tensor, "n"]
-    exits: int
-    right_by_exit: Bool[Tensor, "exits n"]
-    bold_right: Bool[Tensor, "n"]
-    bold_macs: Int[Tensor, "n"]
-    speed_ups: Float[Tensor, "repeats"]
-    timed_macs: float
-    batch_size: int
-    minutes: tuple[float, float]
 
 
 def all_claims(measured: Measured) -> tuple[Claim, ...]:
@@ -64,6 +33,10 @@ def all_claims(measured: Measured) -> tuple[Claim, ...]:
         early_leavers_are_easier(measured),
         later_exits_are_better(measured),
         pushing_costs_accuracy(measured),
+        keeps_its_promise(measured),
+        follows_prediction_depth(measured),
+        beats_smaller_networks(measured),
+        gains_where_difficulty_spreads(measured),
     )
 
 

@@ -20,13 +20,16 @@ class ExitsConfig:
         model: name of a network, see `shoal.nets.list_models`.
         width: channels of its first layer.
         whitened: whether a fixed layer of whitened patches comes first, see `shoal.nets.whitening`.
-        minutes: training time of each of the two networks.
+        minutes: training time of each network.
         epochs: train each for so many epochs instead, whatever the time; 0 goes by minutes. With a fixed precision such
             a run ends with the same bits wherever it is interrupted.
         image_size: side that images are brought to, in pixels; 0 keeps those of a named data set, and brings those
             of a folder to 32.
         at: layers to attach exits to.
+        smaller: channels of the first layer of smaller networks to compare with.
         max_accuracy_drop: share that the policy may lose on the validation images.
+        promised_drop: share that a certificate is asked for.
+        k: neighbours that a probe of the plain network asks, for prediction depth.
         optimizer, learning_rate, weight_decay, label_smoothing, average_decay: see `shoal.engine.FitConfig`.
         batch_size: rows of a step.
         exit_weight: loss weight of an early exit, relative to the last one's.
@@ -47,8 +50,11 @@ class ExitsConfig:
     minutes: float = 0.0
     epochs: float = 0.0
     image_size: int = 0
-    at: tuple[str, ...] = ("layer1.1", "layer2.0", "layer2.1", "layer3.0", "layer3.1", "layer4.0")
+    at: tuple[str, ...] = ("layer1.0", "layer1.1", "layer2.0", "layer2.1", "layer3.0", "layer3.1", "layer4.0")
+    smaller: tuple[int, ...] = ()
     max_accuracy_drop: float = 0.003
+    promised_drop: float = 0.01
+    k: int = 30
     optimizer: str = "muon"
     learning_rate: float = 0.08
     weight_decay: float = 1e-3
@@ -70,22 +76,50 @@ class Budgeted:
     Args:
         width: channels of the network's first layer.
         minutes: training time of each network.
+        smaller: as the setting.
         validation: share of the training images that is held out.
         watched: how many of them are evaluated while training.
+        references: training images that probes of the plain network see.
         plain_trains_on_all: whether the plain network trains on the held-out images too.
     """
 
     width: int
     minutes: float
+    smaller: tuple[int, ...]
     validation: float
     watched: int
+    references: int
     plain_trains_on_all: bool
 
 
 BUDGETS: dict[str, Budgeted] = {
-    "quick": Budgeted(width=16, minutes=0.6, validation=0.1, watched=500, plain_trains_on_all=False),
-    "default": Budgeted(width=16, minutes=2.0, validation=0.1, watched=1000, plain_trains_on_all=False),
-    "full": Budgeted(width=32, minutes=24.5, validation=0.05, watched=2500, plain_trains_on_all=True),
+    "quick": Budgeted(
+        width=16,
+        minutes=0.3,
+        smaller=(11, 8),
+        validation=0.1,
+        watched=500,
+        references=2_500,
+        plain_trains_on_all=False,
+    ),
+    "default": Budgeted(
+        width=16,
+        minutes=0.8,
+        smaller=(11, 8, 6),
+        validation=0.1,
+        watched=1000,
+        references=5_000,
+        plain_trains_on_all=False,
+    ),
+    "full": Budgeted(
+        width=32,
+        minutes=15.0,
+        smaller=(23, 16, 11),
+        validation=0.05,
+        watched=2500,
+        references=15_000,
+        plain_trains_on_all=True,
+    ),
 }
 MAX_EPOCHS = 60.0  # small data sets are done before the time is up
 
@@ -97,6 +131,8 @@ _LIMITS: dict[str, tuple[float, float, str]] = {  # smallest, largest, in words
     "epochs": (0, 1e6, "a number >= 0"),
     "image_size": (0, 1024, "0, or 8 to 1024 pixels"),
     "max_accuracy_drop": (0, 0.999, "a share from 0 to 1, 0.01 for one point"),
+    "promised_drop": (1e-9, 0.999, "a share above 0 and below 1, 0.01 for one point"),
+    "k": (1, 2**31, "a whole number >= 1"),
     "learning_rate": (1e-12, 1e6, "a number > 0"),
     "weight_decay": (0, 1e6, "a number >= 0"),
     "label_smoothing": (0, 0.999, "a share below 1"),
@@ -126,5 +162,7 @@ def resolve(config: ExitsConfig) -> ExitsConfig:
     if config.minutes and config.epochs:
         raise wrong("training time", expected="minutes or epochs", got="both")
     minutes = 0.0 if config.epochs else config.minutes or budget.minutes
-    changes = {"width": config.width or budget.width, "minutes": minutes}
+    if not all(1 <= width <= 4096 for width in config.smaller):
+        raise wrong("smaller", expected="numbers of channels from 1 to 4096", got=list(config.smaller))
+    changes = {"width": config.width or budget.width, "minutes": minutes, "smaller": config.smaller or budget.smaller}
     return ExitsConfig(**{**asdict(config), "at": config.at, **changes})

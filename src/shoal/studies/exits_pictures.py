@@ -15,7 +15,7 @@ MOST_CLASSES = 40  # that a picture can show
 
 def pictures(f: Findings) -> tuple[Picture, ...]:
     """Loss curves, the frontier in MACs and milliseconds, exits per class, and who leaves first and last."""
-    return (*_frontier(f), _classes(f), _gallery(f), *_curves(f))
+    return (*_frontier(f), _depths(f), _classes(f), _gallery(f), *_curves(f))
 
 
 def _frontier(f: Findings) -> tuple[Picture, Picture]:
@@ -28,6 +28,16 @@ def _frontier(f: Findings) -> tuple[Picture, Picture]:
         {"x": m.plain_macs / 1e6, "y": plain_accuracy, "series": "plain", "mark": "point", "label": "plain"},
         {"x": early_macs / 1e6, "y": early_accuracy, "series": "chosen policy", "mark": "point", "label": "chosen"},
     ]
+    marks += [
+        {
+            "x": other.macs / 1e6,
+            "y": 100 * float(other.right.double().mean()),
+            "series": "smaller networks",
+            "mark": "point",
+            "label": other.name,
+        }
+        for other in m.smaller
+    ]
     by_macs = Picture(
         id="frontier_macs",
         title="Accuracy against arithmetic",
@@ -37,24 +47,46 @@ def _frontier(f: Findings) -> tuple[Picture, Picture]:
         y="test accuracy (%)",
         note="Each point of the line is a set of thresholds that was chosen on validation images. Left is cheaper.",
     )
+    named = {"plain": m.plain_right, "early exit": m.early_right, **{other.name: other.right for other in m.smaller}}
+    spots = [(name, 100 * float(right.double().mean())) for name, right in named.items()]
     by_time = Picture(
         id="frontier_time",
         title="Accuracy against time",
         kind="lines",
         rows=tuple(
-            {"x": ms, "y": accuracy, "series": name, "mark": "point", "label": name}
-            for name, ms, accuracy in (
-                (f"plain, batch {t.batch_size}", t.plain_ms, plain_accuracy),
-                (f"early exit, batch {t.batch_size}", t.early_ms, early_accuracy),
-                ("plain, batch 1", t.single_plain_ms, plain_accuracy),
-                ("early exit, batch 1", t.single_early_ms, early_accuracy),
-            )
+            {"x": ms(name), "y": accuracy, "series": f"batch {size}", "mark": "point", "label": name}
+            for size, ms in ((t.batch_size, t.ms), (1, t.ms_alone))
+            for name, accuracy in spots
         ),
         x="milliseconds an image",
         y="test accuracy (%)",
-        note="Measured in one run, both networks in turn. Rows that have left are not in the batch any more.",
+        log_x=True,
+        note="Measured in one run, all networks in turn. Rows that have left are not in the batch any more.",
     )
     return by_macs, by_time
+
+
+def _depths(f: Findings) -> Picture:
+    m = f.measured
+    rows = []
+    for depth in range(m.probes + 1):
+        here = m.exit_index[m.depth == depth]
+        shares = torch.bincount(here, minlength=len(f.layers)).double() / max(1, len(here))
+        rows += [
+            {"x": str(depth), "y": 100 * float(share), "series": layer}
+            for layer, share in zip(f.layers, shares, strict=True)
+            if len(here)
+        ]
+    return Picture(
+        id="exit_by_depth",
+        title="Where images of each prediction depth leave",
+        kind="bars",
+        rows=tuple(rows),
+        x="prediction depth in the plain network (probes)",
+        y="share of these images (%)",
+        note="Depth 0: every probe agrees with the plain network's answer, from the pixels on; "
+        f"{m.probes}: not even the last.",
+    )
 
 
 def _classes(f: Findings) -> Picture:
@@ -107,7 +139,7 @@ def _gallery(f: Findings) -> Picture:
 def _curves(f: Findings) -> tuple[Picture, ...]:
     rows: list[dict[str, Any]] = []
     accuracy: list[dict[str, Any]] = []
-    for name, history in (("plain", f.plain_history), ("early exit", f.early_history)):
+    for name, history in (("plain", f.plain_history), ("early exit", f.early_history), *f.smaller_histories.items()):
         for row in history.rows:
             for kind in ("train", "validation"):
                 if f"{kind}_loss" in row:

@@ -1,93 +1,83 @@
-"""Time a plain network and one with exits beside each other, so that a busy machine disturbs both alike."""
+"""Time networks beside each other, in turn, so that a busy machine disturbs all alike."""
 
-import statistics
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
 from shoal.engine import Precision
-from shoal.exits import EarlyExit, Policy
 
 REPEATS = 9
+ALONE = 32  # images that are timed one at a time
+
+Run = Callable[[Tensor], object]
 
 
 @dataclass(frozen=True)
 class Timing:
-    """Milliseconds per image, and paired ratios.
+    """Milliseconds per image of several networks, each repeat timed one after the other.
 
     Attributes:
         batch_size: rows at a time.
-        plain_ms: of the plain network, median.
-        early_ms: of the early-exit network under its policy, median.
-        speed_ups: [repeats], plain over early, each pair timed one after the other.
-        single_plain_ms: of the plain network at batch 1, median.
-        single_early_ms: of the early-exit network at batch 1, median.
+        together: by name, [repeats], at that batch size.
+        alone: by name, [repeats], one image at a time.
     """
 
     batch_size: int
-    plain_ms: float
-    early_ms: float
-    speed_ups: Float[Tensor, "repeats"]
-    single_plain_ms: float
-    single_early_ms: float
+    together: dict[str, Float[Tensor, " repeats"]]
+    alone: dict[str, Float[Tensor, " repeats"]]
+
+    def ms(self, name: str) -> float:
+        """Of a network at the batch size, median."""
+        return float(self.together[name].median())
+
+    def ms_alone(self, name: str) -> float:
+        """Of a network at batch 1, median."""
+        return float(self.alone[name].median())
+
+    def speed_ups(self, slow: str, fast: str) -> Float[Tensor, " repeats"]:
+        """How many times as fast one network is as another, repeat by repeat."""
+        return self.together[slow] / self.together[fast]
 
 
 @torch.no_grad()
-def time_both(
-    plain: nn.Module,
-    early: EarlyExit,
-    policy: Policy,
+def time_all(
+    runs: dict[str, Run],
     inputs: Tensor,
     *,
     precision: Precision,
     device: torch.device,
     batch_size: int = 128,
 ) -> Timing:
-    """Time both networks on the same inputs, alternately.
+    """Time networks on the same inputs, in turn, after one untimed round.
 
     Args:
-        plain: the plain network.
-        early: the network with exits.
-        policy: when it exits.
+        runs: by name, what answers a batch; in evaluation mode.
         inputs: [n, ...], floats.
-        precision: how to run both.
-        device: where to run both.
+        precision: how to run all.
+        device: where to run all.
         batch_size: rows at a time.
     """
     inputs = precision.place(inputs, device)
-    plain.eval()
-    early.eval()
-
-    def run_plain(size: int, rows: Tensor) -> None:
-        for part in rows.split(size):
-            plain(part)
-
-    def run_early(size: int, rows: Tensor) -> None:
-        for part in rows.split(size):
-            early.predict(part, policy)
-
     with precision.autocast(device):
-        pairs = _alternate(run_plain, run_early, batch_size, inputs)
-        singles = _alternate(run_plain, run_early, 1, inputs[:32])
-    times = torch.tensor(pairs, dtype=torch.float64)  # [repeats, 2]
-    per_image = 1e3 * times.median(0).values / len(inputs)
-    single = [1e3 * statistics.median(column) / min(32, len(inputs)) for column in zip(*singles, strict=True)]
-    speed_ups = times[:, 0] / times[:, 1]
-    return Timing(batch_size, float(per_image[0]), float(per_image[1]), speed_ups, single[0], single[1])
+        together = _in_turn(runs, batch_size, inputs)
+        alone = _in_turn(runs, 1, inputs[:ALONE])
+    return Timing(batch_size, together, alone)
 
 
-def _alternate(first, second, size: int, rows: Tensor) -> list[tuple[float, float]]:
-    """Seconds of both, in turn, after one untimed round."""
-    found = []
-    for _ in range(REPEATS + 1):
-        marks = [time.perf_counter()]
-        for run in (first, second):
-            run(size, rows)
+def _in_turn(runs: dict[str, Run], size: int, rows: Tensor) -> dict[str, Float[Tensor, " repeats"]]:
+    """Milliseconds per image."""
+    found: dict[str, list[float]] = {name: [] for name in runs}
+    for repeat in range(REPEATS + 1):
+        for name, run in runs.items():
+            began = time.perf_counter()
+            for part in rows.split(size):
+                run(part)
             if rows.is_cuda:
                 torch.cuda.synchronize()
-            marks.append(time.perf_counter())
-        found.append((marks[1] - marks[0], marks[2] - marks[1]))
-    return found[1:]
+            if repeat:
+                found[name].append(1e3 * (time.perf_counter() - began) / len(rows))
+    return {name: torch.tensor(times, dtype=torch.float64) for name, times in found.items()}

@@ -1,5 +1,6 @@
-"""The two trainings of the early-exit study: the same layers, the same time, fresh weights each."""
+"""The trainings of the early-exit study: the same layers, the same time, fresh weights each."""
 
+from dataclasses import replace
 from typing import Any, cast
 
 import torch
@@ -84,6 +85,20 @@ def train_plain(
     config: ExitsConfig, splits: ImageSplits, run: RunFolder | None, progress: Progress
 ) -> tuple[nn.Module, History]:
     """The plain network: trained for the budget's minutes."""
+    return _train_without_exits(config, splits, run, progress, part="plain")
+
+
+def train_smaller(
+    config: ExitsConfig, splits: ImageSplits, width: int, precision: str, run: RunFolder | None, progress: Progress
+) -> tuple[nn.Module, History]:
+    """A network of fewer channels, trained as the plain one is, for as long."""
+    narrow = replace(config, width=width, precision=precision)
+    return _train_without_exits(narrow, splits, run, progress, part=f"width_{width}")
+
+
+def _train_without_exits(
+    config: ExitsConfig, splits: ImageSplits, run: RunFolder | None, progress: Progress, *, part: str
+) -> tuple[nn.Module, History]:
     watched = BUDGETS[config.budget].watched
     model = create_backbone(config, splits)
     train, validation = splits.train.pair, splits.validation.pair
@@ -92,7 +107,6 @@ def train_plain(
         validation = None
 
     def validate(model: nn.Module, precision: Precision, device: torch.device) -> dict[str, float]:
-        assert validation is not None
         rows = stratified_sample(splits.validation, min(watched, len(splits.validation))).pair
         options: dict[str, Any] = {"precision": precision, "device": device, "prepare": splits.normalise}
         return evaluate(model, rows, classification(), **options)
@@ -103,7 +117,7 @@ def train_plain(
         config=fit_config(config, config.precision),
         validate=validate if validation else None,
         run=run,
-        part="plain",
+        part=part,
         progress=progress,
     )
     return model, history

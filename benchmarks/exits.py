@@ -1,0 +1,294 @@
+"""Early exits on the clock: ours beside earlyon, whole batches that leave by their mean, and no exit.
+
+    python -m benchmarks.exits [speed|training|exported|all] [--width 64] [--minutes 3] [--turns 5]
+
+One network with exits (CIFAR-10, the study's recipe) is trained for some minutes and kept in runs/; thresholds are
+chosen on validation images, for about half of the arithmetic. First the ways of running it are compared: the same exits
+and logits as one row at a time, and as earlyon's for one image. Then they are timed in turn on the same test images.
+
+`speed`: what the saving in arithmetic becomes on the clock, beside what the stages' own times promise: a stage is timed
+in the same run, at as many rows as reach it. `training`: a step with exits over one without. `exported`: .pt2 and ONNX.
+Writes benchmarks/records/exits-speed.json.
+"""
+
+import argparse
+import itertools
+import json
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from shoal.data import load
+from shoal.engine import Silent, describe_environment
+from shoal.exits import Confidence, EarlyExit, Policy, exit_outputs, policy_path
+from shoal.exits.taps import tapped
+from shoal.files import write_json
+from shoal.measure import count_macs
+from shoal.studies.exits_config import ExitsConfig, resolve
+from shoal.studies.exits_training import create_early, train_early
+
+RECORD = Path(__file__).parent / "records" / "exits-speed.json"
+BATCHES = (1, 32, 128, 512)
+SAVING = 2.0  # the ratio of MACs that thresholds are chosen for
+ROWS_ALONE = 96  # images that are timed one at a time
+SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)  # rows at which stages are timed
+
+Run = Callable[[Tensor], object]
+
+
+def say(text: str) -> None:
+    """Progress."""
+    print(f"{time.strftime('%H:%M:%S')}  {text}", flush=True)
+
+
+def prepare(width: int, minutes: float) -> tuple[EarlyExit, Policy, Tensor, Tensor]:
+    """The trained network, its policy, and 512 test images with their labels."""
+    config = resolve(ExitsConfig(data="cifar10", width=width, minutes=minutes, whitened=False))
+    splits = load("cifar10")
+    net = create_early(config, splits)
+    kept = Path("runs") / f"benchmark-exits-{width}-{minutes:g}.safetensors"
+    if kept.exists():
+        net.load_state_dict(load_file(kept))
+    else:
+        say(f"training, {minutes:g} minutes")
+        net, _ = train_early(config, splits, "auto", None, Silent())
+        kept.parent.mkdir(exist_ok=True)
+        save_file({name: value.contiguous() for name, value in net.state_dict().items()}, kept)
+    net.eval()
+    choosing = exit_outputs(net, splits.validation.pair, prepare=splits.normalise)
+    whole = float(choosing.costs[-1])
+
+    def saving(policy: Policy) -> float:
+        return whole / float(choosing.replay(policy)[2].double().mean())
+
+    policy = min(policy_path(choosing, Confidence), key=lambda policy: abs(saving(policy) - SAVING))
+    test = splits.test.take(torch.randperm(len(splits.test), generator=torch.Generator().manual_seed(0))[:512])
+    return net, policy, splits.normalise(test.images), test.labels
+
+
+@torch.no_grad()
+def by_the_mean(net: EarlyExit, policy: Policy, rows: Tensor) -> Tensor:
+    """The whole batch leaves where its mean confidence is enough, and is answered there."""
+
+    class Done(Exception):  # noqa: N818 - leaves a forward pass
+        pass
+
+    answers: list[Tensor] = []
+
+    def leave(index: int, output: Tensor) -> None:
+        answer = net.heads[index](output)
+        if float(policy.score(answer).mean()) >= policy.thresholds[index]:
+            answers.append(answer)
+            raise Done
+
+    try:
+        with tapped(net.backbone, net.at, leave):
+            return net.backbone(rows)
+    except Done:
+        return answers[0]
+
+
+def create_earlyon(net: EarlyExit, policy: Policy, example: Tensor) -> Any:
+    """The same backbone, heads and thresholds in earlyon's wrapper."""
+    types = import_module("earlyon.core.types")
+    names = [f"exit{index}" for index in range(len(net.at))]
+    points = [types.ExitPoint(name, layer, 1) for name, layer in zip(names, net.at, strict=True)]
+    thresholds = [min(threshold, 1.0) for threshold in policy.thresholds]
+    config = types.EarlyExitConfig(
+        backbone="ours",
+        num_classes=net.num_classes,
+        exit_points=points,
+        confidence_thresholds=thresholds,
+        enabled_exits=[threshold <= 1 for threshold in policy.thresholds],
+    )
+    wrapper = import_module("earlyon.core.wrappers").EarlyExitWrapper
+    heads = dict(zip(names, net.heads, strict=True))
+    return wrapper(net.backbone, heads, lambda logits: logits, config, tuple(example[:1].shape)).eval()
+
+
+@torch.no_grad()
+def check(net: EarlyExit, policy: Policy, theirs: Any, images: Tensor) -> None:
+    """All ways answer alike, up to rounding at a threshold."""
+    alone = [net.predict(row[None], policy) for row in images[:ROWS_ALONE]]
+    index = torch.cat([found.exit_index for found in alone])
+    logits = torch.cat([found.logits for found in alone])
+    for batch in BATCHES[1:]:
+        parts = [net.predict(rows, policy) for rows in images[:ROWS_ALONE].split(batch)]
+        same = torch.cat([found.exit_index for found in parts]) == index
+        assert same.double().mean() > 0.98, f"batch {batch}: {int((~same).sum())} rows leave elsewhere"
+        assert torch.allclose(torch.cat([found.logits for found in parts])[same], logits[same], atol=1e-3)
+    ends = len(net.at)
+    found = [theirs(row[None]) for row in images[:ROWS_ALONE]]
+    taken = torch.tensor([ends if one.exit_taken == -1 else one.exit_taken for one in found])
+    assert torch.equal(taken, index), "earlyon leaves elsewhere"
+    assert torch.allclose(torch.cat([one.prediction for one in found]), logits, atol=1e-3)
+    say("one row at a time, all batch sizes and earlyon agree")
+
+
+@torch.no_grad()
+def stage_seconds(net: EarlyExit, rows: Tensor, repeats: int) -> list[float]:
+    """Median seconds of every stage, from exit to exit, without heads."""
+    found = []
+    for _ in range(repeats + 1):
+        marks = [time.perf_counter()]
+        with tapped(net.backbone, net.at, lambda _index, _output, marks=marks: marks.append(time.perf_counter())):
+            net.backbone(rows)
+        marks.append(time.perf_counter())
+        found.append([after - before for before, after in itertools.pairwise(marks)])
+    return [statistics.median(stage) for stage in zip(*found[1:], strict=True)]
+
+
+def between(sizes: Sequence[int], seconds: Sequence[float], rows: int) -> float:
+    """Seconds at so many rows, on the line between the two nearest sizes."""
+    if not rows:
+        return 0.0
+    above = next(at for at, size in enumerate(sizes) if size >= rows)
+    if sizes[above] == rows:
+        return seconds[above]
+    low, high = sizes[above - 1], sizes[above]
+    return seconds[above - 1] + (seconds[above] - seconds[above - 1]) * (rows - low) / (high - low)
+
+
+def promised(net: EarlyExit, taken: Tensor, batch: int, stages: dict[int, list[float]]) -> dict[str, float]:
+    """The speed-up that the stages' own times promise, without heads, decisions and moving of rows.
+
+    Args:
+        net: the network.
+        taken: [n], the exit of every image.
+        batch: rows at a time.
+        stages: seconds of the stages by rows.
+
+    Returns:
+        "at_full_batches": as if a stage cost in proportion to its rows; "at_the_rows_left": each stage at as many rows
+        as reach it.
+    """
+    whole = linear = actual = 0.0
+    sizes = sorted(stages)
+    for part in taken.split(batch):
+        for stage in range(len(net.at) + 1):
+            reach = int((part >= stage).sum())
+            seconds = [stages[size][stage] for size in sizes]
+            full = between(sizes, seconds, len(part))
+            whole += full
+            linear += full * reach / len(part)
+            actual += between(sizes, seconds, reach)
+    return {"at_full_batches": whole / linear, "at_the_rows_left": whole / actual}
+
+
+def in_turn(ways: dict[str, Run], images: Tensor, batch: int, turns: int) -> dict[str, list[float]]:
+    """Seconds of each way over all images, one after the other, turn by turn."""
+    parts = images.split(batch)
+    seconds: dict[str, list[float]] = {name: [] for name in ways}
+    for turn in range(turns + 1):
+        for name, run in ways.items():
+            began = time.perf_counter()
+            for rows in parts:
+                run(rows)
+            if turn:
+                seconds[name].append(time.perf_counter() - began)
+    return seconds
+
+
+@torch.no_grad()
+def speed(args: argparse.Namespace) -> dict[str, Any]:
+    """How much of the saving is seen on the clock."""
+    net, policy, images, labels = prepare(args.width, args.minutes)
+    theirs = create_earlyon(net, policy, images)
+    check(net, policy, theirs, images)
+    found = net.predict(images, policy)
+    plain = count_macs(net.backbone, images[:1]).total
+    rows = []
+    for batch in BATCHES:
+        some = images[:ROWS_ALONE] if batch == 1 else images
+        taken, macs = found.exit_index[: len(some)], found.macs[: len(some)].double().mean()
+        batched = theirs if batch == 1 else theirs.forward_inference_batched
+        ways: dict[str, Run] = {
+            "no exit": net.backbone,
+            "shoal": lambda x: net.predict(x, policy),
+            "earlyon": batched,
+            "by the mean": lambda x: by_the_mean(net, policy, x),
+        }
+        # stages before and after, so that a busy moment disturbs both alike
+        sizes = [size for size in SIZES if size <= batch]
+        before = {size: stage_seconds(net, some[:size], 3) for size in sizes}
+        seconds = in_turn(ways, some, batch, args.turns)
+        after = {size: stage_seconds(net, some[:size], 3) for size in sizes}
+        stages = {size: [(a + b) / 2 for a, b in zip(before[size], after[size], strict=True)] for size in sizes}
+        ratios = {
+            name: [x / y for x, y in zip(seconds["no exit"], times, strict=True)] for name, times in seconds.items()
+        }
+        row = {
+            "batch": batch,
+            "macs_ratio": plain / float(macs),
+            "promised": promised(net, taken, batch, stages),
+            "speed_up": {name: statistics.median(ratio) for name, ratio in ratios.items()},
+            "spread": {name: [min(ratio), max(ratio)] for name, ratio in ratios.items()},
+            "milliseconds": {name: 1e3 * statistics.median(s) / len(some) for name, s in seconds.items()},
+        }
+        rows.append(row)
+        speed_up = ", ".join(f"{name} {x:.2f}" for name, x in row["speed_up"].items())
+        promise = ", ".join(f"{name} {x:.2f}" for name, x in row["promised"].items())
+        say(f"batch {batch}: MACs {row['macs_ratio']:.2f}; promised {promise}; speed-up {speed_up}")
+    return {
+        "network": f"cifar_resnet18, width {args.width}, exits at {', '.join(net.at)}",
+        "right": float((found.labels == labels).double().mean()),
+        "thresholds": [None if t == policy.never else t for t in policy.thresholds],
+        "rows": rows,
+    }
+
+
+def training(args: argparse.Namespace) -> dict[str, Any]:
+    """A training step with exits over one without: forward, loss, backward, update."""
+    from shoal.engine import classification
+    from shoal.exits import joint_objective
+
+    config = resolve(ExitsConfig(data="cifar10", width=args.width, minutes=1.0, whitened=False))
+    splits = load("cifar10")
+    net = create_early(config, splits).train()
+    images, labels = splits.normalise(splits.train.images[:128]), splits.train.labels[:128]
+    weights = [0.3] * len(net.at) + [1.0]
+
+    def step(model: nn.Module, objective: Any) -> Run:
+        optimizer = torch.optim.SGD(model.parameters(), lr=1e-4, momentum=0.9)
+
+        def run(rows: Tensor) -> None:
+            optimizer.zero_grad()
+            objective(model, rows, labels)[0].backward()
+            optimizer.step()
+
+        return run
+
+    ways = {"plain": step(net.backbone, classification()), "with exits": step(net, joint_objective(weights))}
+    seconds = in_turn(ways, images, len(images), 2 * args.turns)
+    ratios = [b / a for a, b in zip(seconds["plain"], seconds["with exits"], strict=True)]
+    say(f"training: a step with {len(net.at)} exits takes {statistics.median(ratios):.3f} of one without")
+    return {"exits": len(net.at), "ratio": statistics.median(ratios), "spread": [min(ratios), max(ratios)]}
+
+
+PARTS = {"speed": speed, "training": training}
+
+
+def main() -> None:
+    """Measure the parts that were asked for and add them to the record."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("part", nargs="?", default="all", choices=("all", *PARTS))
+    parser.add_argument("--width", type=int, default=64)
+    parser.add_argument("--minutes", type=float, default=3.0)
+    parser.add_argument("--turns", type=int, default=5)
+    args = parser.parse_args()
+    for name in PARTS if args.part == "all" else (args.part,):
+        found = PARTS[name](args)
+        record = json.loads(RECORD.read_text()) if RECORD.exists() else {}
+        environment = describe_environment(seed=0, device="cpu", why="benchmark")
+        write_json(RECORD, record | {name: found | {"environment": environment}})
+
+
+if __name__ == "__main__":
+    main()
