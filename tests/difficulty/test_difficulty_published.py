@@ -15,8 +15,8 @@ import torch
 from torch import nn
 
 from shoal.difficulty import choose_layers, prediction_depth
-from shoal.difficulty.layers import check_layers
 from shoal.errors import InputError
+from shoal.measure.paths import check_layers
 from tests.difficulty.networks import gradient_goes_around, images
 
 

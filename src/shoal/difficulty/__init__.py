@@ -6,7 +6,7 @@ found = prediction_depth(model, (train_x, train_y), (test_x, test_y))   # .depth
 issues = find_label_errors(model, (train_x, train_y))                   # .score: 0 = wrong label; .ranked, .suggested
 print(difficulty_scores(found))                                         # margin, entropy, ... with their directions
 
-Rooms within: `nearest` and `tables` (exact neighbours), `layers`, `pooling` and `features` (what a probe sees), `votes`
+Rooms within: `nearest` and `tables` (exact neighbours), `pooling` and `features` (what a probe sees), `votes`
 and `depth`, `history` and `scores`, `label_errors`.
 """
 
@@ -14,9 +14,9 @@ from shoal.difficulty.depth import Depth, depth_of_features, prediction_depth
 from shoal.difficulty.features import Features, probe_features
 from shoal.difficulty.history import PredictionHistory, Recorder
 from shoal.difficulty.label_errors import LabelIssues, find_label_errors
-from shoal.difficulty.layers import choose_layers
 from shoal.difficulty.nearest import Neighbours, nearest
 from shoal.difficulty.scores import Score, ScoreTable, difficulty_scores, prototypicality
+from shoal.measure.paths import choose_layers
 
 __all__ = [
     "Depth",

@@ -8,7 +8,6 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from shoal.difficulty.layers import check_layers, choose_layers
 from shoal.difficulty.pooling import pool
 from shoal.engine import Data, Precision, in_order
 from shoal.engine.batches import Prepare, is_pair
@@ -16,6 +15,7 @@ from shoal.errors import wrong
 from shoal.measure import record
 from shoal.measure.logits import logits_of
 from shoal.measure.modes import in_mode
+from shoal.measure.paths import check_layers, choose_layers
 
 INPUT, SOFTMAX = "input", "softmax"
 

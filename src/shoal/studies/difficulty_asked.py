@@ -28,9 +28,9 @@ from shoal.difficulty import (
     probe_features,
 )
 from shoal.difficulty.features import find_layers
-from shoal.difficulty.layers import Walk
 from shoal.engine import Progress, Silent, as_batches, choose_device, describe_environment, fit
 from shoal.errors import InputError, ShoalError, wrong
+from shoal.measure.paths import Walk
 from shoal.nets import load_model
 from shoal.studies.difficulty_asked_config import ScoringConfig, resolve
 from shoal.studies.difficulty_asked_measured import Measured, Part, counted

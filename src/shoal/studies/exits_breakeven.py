@@ -65,7 +65,8 @@ def macs_at(
     cost, best = macs.gather(-1, order), right.gather(-1, order).cummax(-1).values  # both rise
     reached = best >= accuracy[..., None]
     above = torch.where(reached.any(-1), reached.int().argmax(-1), cost.shape[-1] - 1)
-    below = (above - 1).clamp(min=0)
+    before = best.gather(-1, (above - 1).clamp(min=0)[..., None])  # accuracy of the policy below, [*draws, 1]
+    below = (best >= before).int().argmax(-1)  # the cheapest that has it
     a, b = (best.gather(-1, at[..., None])[..., 0] for at in (below, above))
     low, high = (cost.gather(-1, at[..., None])[..., 0] for at in (below, above))
     share = torch.where(b > a, (accuracy - a) / (b - a).clamp(min=1e-12), torch.ones_like(a)).clamp(0, 1)

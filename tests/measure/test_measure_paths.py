@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from shoal.difficulty import choose_layers, find_label_errors, prediction_depth
-from shoal.difficulty.layers import Walk, check_layers
 from shoal.errors import InputError
 from shoal.measure import count_macs
+from shoal.measure.paths import Walk, check_layers
 from tests.difficulty.networks import CASES, Twice, VisionTransformer, gradient_goes_around, images, small_images
 
 
