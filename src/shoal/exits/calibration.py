@@ -3,15 +3,14 @@
     policy = calibrate(net, (images, labels), Confidence, max_accuracy_drop=0.01)
     print(policy.certificate)
 
-Learn, then test. One part of the examples puts policies into an order, from one that never leaves to the boldest. The
-other part tests them in that order, and the last that passes before the first that fails is taken: as the order is
-fixed beforehand, no correction for the number of tests is needed.
+Learn, then test. A tenth of the examples puts policies into an order, from one that never leaves to the boldest. The
+others test them in that order, and the last that passes before the first that fails is taken: as the order is fixed
+beforehand, no correction for the number of tests is needed.
 
 Source: Angelopoulos et al. 2021, "Learn then test" (arXiv 2110.01052), fixed-sequence testing; the test itself is in
 `shoal.exits.guarantee`.
 """
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -21,14 +20,14 @@ from shoal.engine import Data
 from shoal.errors import wrong
 from shoal.exits.certificate import Certificate
 from shoal.exits.content import Unseen, fingerprint
+from shoal.exits.contradiction import contradiction_path
 from shoal.exits.guarantee import p_value, passes
 from shoal.exits.network import EarlyExit
 from shoal.exits.outputs import ExitOutputs, exit_outputs
 from shoal.exits.policies import Confidence, Kind, Policy, never_leaving
 from shoal.exits.temperatures import fit_temperatures
-from shoal.exits.thresholds import policy_path
 
-CHOOSING = 0.5  # share of the examples that the order of the test is chosen with
+CHOOSING = 0.1  # share of the examples that the order of the test is chosen with
 
 
 def calibrate(
@@ -110,10 +109,9 @@ def calibrate_outputs(
     kind = never_leaving(policy, len(outputs.costs) - 1)
     if isinstance(policy, type):
         kind = type(kind)(kind.thresholds, fit_temperatures(choosing))
-    path = list(reversed(policy_path(choosing, kind)))  # from safe to bold
     return certify(
         testing,
-        path,
+        contradiction_path(choosing, kind),
         max_accuracy_drop=max_accuracy_drop,
         confidence=confidence,
         chosen_on=first,
@@ -200,7 +198,10 @@ def fewest_rows(max_accuracy_drop: float, confidence: float) -> int:
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (low, middle) if passes(middle, 0, 0, max_accuracy_drop, 1 - confidence) else (middle, high)
-    return math.ceil(high / (1 - CHOOSING))
+    rows = high
+    while rows - round(CHOOSING * rows) < high:
+        rows += 1
+    return rows
 
 
 def _check_size(rows: int, max_accuracy_drop: float, confidence: float) -> None:

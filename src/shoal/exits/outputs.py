@@ -4,7 +4,9 @@ A policy looks at one exit's logits at a time, so its decisions, accuracy and MA
 from the logits of all exits. Thresholds are chosen on such a record, not by running the network again.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -32,8 +34,9 @@ class ExitOutputs:
     logits: Float[Tensor, "exits n classes"]
     labels: Int[Tensor, "n"]
     costs: Int[Tensor, "exits"]
+    _scores: dict[Any, Tensor] = field(default_factory=dict, init=False, repr=False, compare=False)  # of policies
 
-    @property
+    @cached_property
     def right(self) -> Bool[Tensor, "exits n"]:
         """Whether each exit is right about each example."""
         return self.logits.argmax(2) == self.labels
@@ -45,10 +48,10 @@ class ExitOutputs:
     def exits_taken(self, policy: Policy) -> Int[Tensor, "n"]:
         """The exit that each example takes under a policy."""
         policy.check(len(self.costs) - 1)
-        leaves, memory = [], policy.start(len(self.labels), self.logits.device)
-        for index, logits in enumerate(self.logits[:-1]):
-            here, memory = policy.decide(logits, index, memory)
-            leaves.append(here)
+        key = type(policy), policy.temperatures
+        if key not in self._scores:
+            self._scores[key] = policy.scores(self.logits[:-1])
+        leaves = [policy.passes(score, index) for index, score in enumerate(self._scores[key])]
         last = torch.ones_like(self.labels, dtype=torch.bool)
         return torch.stack([*leaves, last]).int().argmax(0)  # the first True
 

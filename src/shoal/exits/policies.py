@@ -74,6 +74,16 @@ class Policy:
         """What is compared with the threshold."""
         raise NotImplementedError
 
+    @staticmethod
+    def to_line(score: Float[Tensor, "*n"]) -> Float[Tensor, "*n"]:
+        """The score stretched over all numbers, higher where a row may rather leave."""
+        return score
+
+    @classmethod
+    def from_line(cls, value: float) -> float:
+        """The threshold at such a number: the reverse of `to_line`, within the range."""
+        return min(max(value, cls.range[0]), cls.range[1])
+
     def with_thresholds(self, thresholds: Sequence[float]) -> Self:
         """The same policy at other thresholds; what was guaranteed of the old ones does not hold for them."""
         return type(self)(thresholds, self.temperatures)
@@ -108,7 +118,7 @@ class Policy:
         Returns:
             True for the rows whose answer is good enough.
         """
-        return self._pass(self.score(self._tempered(logits, exit_index)), exit_index)
+        return self.passes(self.score(self._tempered(logits, exit_index)), exit_index)
 
     def scores(self, logits: Float[Tensor, "exits n classes"]) -> Float[Tensor, "exits n"]:
         """What is compared with the thresholds, of every exit before the last.
@@ -117,6 +127,11 @@ class Policy:
             logits: of these exits.
         """
         return torch.stack([self.score(self._tempered(here, index)) for index, here in enumerate(logits)])
+
+    def passes(self, score: Float[Tensor, "n"], exit_index: int) -> Bool[Tensor, "n"]:
+        """Which scores are good enough at this exit."""
+        threshold = self.thresholds[exit_index]
+        return score >= threshold if self.high_leaves else score <= threshold
 
     def check(self, exits: int) -> None:
         """Refuse a policy for another number of exits.
@@ -135,10 +150,6 @@ class Policy:
         temperature = self.temperatures[exit_index]
         return logits.float() if temperature == 1 else logits.float() / temperature
 
-    def _pass(self, score: Tensor, exit_index: int) -> Tensor:
-        threshold = self.thresholds[exit_index]
-        return score >= threshold if self.high_leaves else score <= threshold
-
 
 @dataclass(frozen=True, init=False)
 class Confidence(Policy):
@@ -156,6 +167,16 @@ class Confidence(Policy):
     def score(logits: Float[Tensor, "*n classes"]) -> Float[Tensor, "*n"]:
         """The largest probability, in [1 / classes, 1]."""
         return logits.softmax(-1).amax(-1)
+
+    @staticmethod
+    def to_line(score: Float[Tensor, "*n"]) -> Float[Tensor, "*n"]:
+        """Its log odds."""
+        return _log_odds(score)
+
+    @classmethod
+    def from_line(cls, value: float) -> float:
+        """The share at such log odds."""
+        return _share(value)
 
 
 @dataclass(frozen=True, init=False)
@@ -179,6 +200,16 @@ class Entropy(Policy):
         """Entropy of the softmax, in [0, log classes]."""
         return torch.special.entr(logits.softmax(-1)).sum(-1)
 
+    @staticmethod
+    def to_line(score: Float[Tensor, "*n"]) -> Float[Tensor, "*n"]:
+        """Its logarithm, turned round."""
+        return -score.double().clamp(min=_LEAST).log()
+
+    @classmethod
+    def from_line(cls, value: float) -> float:
+        """The entropy at such a number."""
+        return math.exp(min(-value, 700.0))
+
 
 @dataclass(frozen=True, init=False)
 class Margin(Policy):
@@ -199,6 +230,16 @@ class Margin(Policy):
             return torch.ones_like(logits[..., 0])
         first, second = logits.softmax(-1).topk(2, -1).values.unbind(-1)
         return first - second
+
+    @staticmethod
+    def to_line(score: Float[Tensor, "*n"]) -> Float[Tensor, "*n"]:
+        """Its log odds."""
+        return _log_odds(score)
+
+    @classmethod
+    def from_line(cls, value: float) -> float:
+        """The share at such log odds."""
+        return _share(value)
 
 
 @dataclass(frozen=True, init=False)
@@ -251,7 +292,11 @@ class Patience(Policy):
         """Which rows leave at this exit, and what is remembered of every row."""
         assert memory is not None
         memory = _count(logits, memory)
-        return self._pass(memory[:, 1], min(exit_index, len(self.thresholds) - 1)), memory
+        return self.passes(memory[:, 1].float(), exit_index), memory
+
+    def passes(self, score: Float[Tensor, "n"], exit_index: int) -> Bool[Tensor, "n"]:
+        """Which counts are enough at this exit."""
+        return super().passes(score, min(exit_index, len(self.thresholds) - 1))
 
     def leaves(self, logits: Float[Tensor, "n classes"], exit_index: int) -> Bool[Tensor, "n"]:
         """One exit's logits do not tell: `decide` does."""
@@ -270,6 +315,17 @@ class Patience(Policy):
 def _count(logits: Float[Tensor, "n classes"], memory: Int[Tensor, "n 2"]) -> Int[Tensor, "n 2"]:
     given = logits.argmax(-1)  # [n]
     return torch.stack([given, torch.where(given == memory[:, 0], memory[:, 1] + 1, 0)], 1)
+
+
+_LEAST = 1e-9  # shares and entropies that are taken for 0
+
+
+def _log_odds(share: Float[Tensor, "*n"]) -> Float[Tensor, "*n"]:
+    return torch.logit(share.double(), eps=_LEAST)
+
+
+def _share(log_odds: float) -> float:
+    return 1 / (1 + math.exp(-log_odds)) if log_odds > -700 else 0.0
 
 
 Kind = type[Policy] | Policy  # a policy stands for its kind and its temperatures

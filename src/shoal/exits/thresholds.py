@@ -1,9 +1,9 @@
 """Choosing one threshold per exit: the fewest MACs at a given accuracy, on validation data.
 
-For a price per MAC the best thresholds maximise accuracy − price · MACs. Given the thresholds of the other exits,
-the best one for an exit is found exactly: sort the rows that reach it by score, and sum what is gained by
-letting the first k of them leave. Going over the exits until nothing changes, and over prices from high to low,
-gives a path of policies from bold to safe.
+`choose_policy` gives one policy, `policy_path` a frontier. For the frontier every threshold is free: for a price per MAC
+the best thresholds maximise accuracy − price · MACs. Given the thresholds of the other exits, the best one for an exit
+is found exactly: sort the rows that reach it by score, and sum what is gained by letting the first k of them leave.
+Going over the exits until nothing changes, and over prices from high to low, gives a path of policies from bold to safe.
 """
 
 import torch
@@ -11,6 +11,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from shoal.errors import wrong
+from shoal.exits.contradiction import contradiction_path
 from shoal.exits.outputs import ExitOutputs
 from shoal.exits.policies import Confidence, Kind, Policy, never_leaving
 
@@ -44,7 +45,9 @@ def policy_path(outputs: ExitOutputs, policy: Kind = Confidence) -> list[Policy]
 def choose_policy(outputs: ExitOutputs, policy: Kind = Confidence, *, max_accuracy_drop: float = 0.005) -> Policy:
     """The policy with the fewest mean MACs whose accuracy is within `max_accuracy_drop` of the full network's.
 
-    This is an estimate from the given examples without a guarantee for others, which `calibrate` gives.
+    All thresholds move together (see `shoal.exits.contradiction`), so that one number is chosen: of thresholds that are
+    chosen one by one, those that were lucky on these examples win, and lose more on others than they should. This is
+    an estimate all the same, without a guarantee, which `calibrate` gives.
 
     Args:
         outputs: of validation data.
@@ -61,7 +64,7 @@ def choose_policy(outputs: ExitOutputs, policy: Kind = Confidence, *, max_accura
         raise wrong("max_accuracy_drop", expected="a share below 1", got=max_accuracy_drop, fix="give 1 point as 0.01")
     full = outputs.right[-1].double().mean()
     best, fewest = never_leaving(policy, len(outputs.costs) - 1), float("inf")
-    for candidate in policy_path(outputs, policy):
+    for candidate in contradiction_path(outputs, policy):
         _, right, macs = outputs.replay(candidate)
         mean = float(macs.double().mean())
         if right.double().mean() >= full - max_accuracy_drop - 1e-12 and mean < fewest:

@@ -1,0 +1,26 @@
+"""Promises over a thousand calibration sets, on a world whose every answer is known."""
+
+import pytest
+from scipy.stats import binom
+
+from benchmarks.guarantee import keep_promises, world
+from tests.exits.test_exits_thresholds import made_up
+
+
+def test_promises_are_kept_on_made_up_answers() -> None:
+    """A small one of the next: few sets, a world that no network had to be trained for."""
+    found = keep_promises(made_up(20_000, 4, 11), 0.03, 0.9, draws=60, rows=800)
+    assert found["broken"]["per exit"] * 60 <= binom.ppf(0.999, 60, 0.1)
+    assert found["macs"]["per exit"] < 0.95
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_a_thousand_promises_of_a_trained_network() -> None:
+    """At 90 % confidence one in ten may be broken; and thresholds of their own save more than a shared one."""
+    data, outputs = world(minutes=2.0)
+    rows = 2000 if data == "cifar10" else 1000
+    found = keep_promises(outputs, 0.01 if data == "cifar10" else 0.02, 0.9, draws=1000, rows=rows)
+    # a rate of exactly a tenth gives more than this in one run of a thousand
+    assert found["broken"]["per exit"] * 1000 <= binom.ppf(0.999, 1000, 0.1)
+    assert found["macs_difference"] < 0
