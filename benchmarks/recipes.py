@@ -31,8 +31,8 @@ from shoal.errors import unknown_name
 from shoal.exits import exit_outputs, policy_path
 from shoal.exits.frontier import frontier_rows
 from shoal.files import write_json
-from shoal.studies.exits_data import read_data
 from shoal.studies.exits_config import ExitsConfig, resolve
+from shoal.studies.exits_data import read_data
 from shoal.studies.exits_training import batch_options, create_backbone, fit_config, train_early
 
 RECORD = Path(__file__).parent / "records" / "recipes.json"

@@ -1,9 +1,9 @@
 """Choosing one threshold per exit: the fewest MACs at a given accuracy, on validation data.
 
-`choose_policy` gives one policy, `policy_path` a frontier. For the frontier every threshold is free: for a price per MAC
-the best thresholds maximise accuracy − price · MACs. Given the thresholds of the other exits, the best one for an exit
-is found exactly: sort the rows that reach it by score, and sum what is gained by letting the first k of them leave.
-Going over the exits until nothing changes, and over prices from high to low, gives a path of policies from bold to safe.
+`choose_policy` gives one policy, `policy_path` a frontier. For the frontier every threshold is free: for a price per
+MAC the best thresholds maximise accuracy − price · MACs. Given the thresholds of the other exits, the best one for an
+exit is found exactly: sort the rows that reach it by score, and sum what is gained by letting the first k of them
+leave. Going over the exits until nothing changes, and over prices from high to low, gives a path from bold to safe.
 """
 
 import torch
