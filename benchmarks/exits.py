@@ -15,6 +15,7 @@ import argparse
 import itertools
 import json
 import statistics
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from importlib import import_module
@@ -272,7 +273,59 @@ def training(args: argparse.Namespace) -> dict[str, Any]:
     return {"exits": len(net.at), "ratio": statistics.median(ratios), "spread": [min(ratios), max(ratios)]}
 
 
-PARTS = {"speed": speed, "training": training}
+@torch.no_grad()
+def exported(args: argparse.Namespace) -> dict[str, Any]:
+    """Files that skip, beside files of the network without exits, in the same form."""
+    from shoal.exits.export import export
+
+    onnxruntime = import_module("onnxruntime")
+    net, policy, images, _ = prepare(args.width, args.minutes)
+    found = net.predict(images, policy)
+    rows: list[dict[str, Any]] = []
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder)
+        files = {name: export(net, policy, place / f"net.{name}", images[:2]) for name in ("pt2", "onnx")}
+        size = torch.export.Dim("n", min=1)
+        plain = torch.export.export(net.backbone, (images[:2],), dynamic_shapes=({0: size},))
+        torch.onnx.export(plain, dynamo=True).save(place / "plain.onnx")  # type: ignore[union-attr]
+        sessions = [onnxruntime.InferenceSession(str(file)) for file in (place / "plain.onnx", files["onnx"])]
+        without, within = [_in_onnxruntime(session) for session in sessions]
+        program = torch.export.load(files["pt2"]).module()
+        logits, index = within(images)
+        assert torch.equal(torch.from_numpy(index), found.exit_index), "rows leave elsewhere in onnxruntime"
+        apart = [float((torch.from_numpy(logits) - found.logits).abs().max())]
+        again, index = program(images)
+        assert torch.equal(index, found.exit_index), "rows leave elsewhere in the exported program"
+        apart.append(float((again - found.logits).abs().max()))
+        assert max(apart) < 1e-4, apart
+        for batch in BATCHES:
+            some = images[:ROWS_ALONE] if batch == 1 else images
+            ways: dict[str, Run] = {
+                "eager without": net.backbone,
+                "eager": lambda x: net.predict(x, policy),
+                "pt2 without": plain.module(),
+                "pt2": program,
+                "onnx without": without,
+                "onnx": within,
+            }
+            seconds = in_turn(ways, some, batch, args.turns)
+            speed_up = {
+                name: statistics.median(a / b for a, b in zip(seconds[f"{name} without"], seconds[name], strict=True))
+                for name in ("eager", "pt2", "onnx")
+            }
+            milliseconds = {name: 1e3 * statistics.median(times) / len(some) for name, times in seconds.items()}
+            rows.append({"batch": batch, "speed_up": speed_up, "milliseconds": milliseconds})
+            say(f"batch {batch}: " + ", ".join(f"{name} {x:.2f}" for name, x in speed_up.items()))
+    agreement = f"Exits as in eager mode, logits within {max(apart):.0e} on {len(images)} images."
+    return {"rows": rows, "agreement": agreement}
+
+
+def _in_onnxruntime(session: Any) -> Any:
+    name = session.get_inputs()[0].name
+    return lambda x: session.run(None, {name: x.numpy()})
+
+
+PARTS = {"speed": speed, "training": training, "exported": exported}
 
 
 def main() -> None:

@@ -29,8 +29,9 @@ ROOMS = {
     "shoal.nets": "BasicBlock Bottleneck ModelConfig ResNet create_model list_models load_model register_model "
     "save_model unregister_model",
     "shoal.report": "Drawing draw render write_report",
-    "shoal.exits": "Confidence EarlyExit Entropy ExitOutputs ExitResult FrontierRow Policy choose_policy exit_outputs "
-    "fit_exits frontier joint_objective policy_path",
+    "shoal.exits": "Certificate Confidence EarlyExit Entropy ExitOutputs ExitResult FrontierRow Margin Patience Policy "
+    "calibrate calibrate_outputs certify choose_policy contradiction_path exit_outputs export fit_exits "
+    "fit_temperatures frontier joint_objective load_exits policy_path save_exits",
     "shoal.difficulty": "Depth Features LabelIssues Neighbours PredictionHistory Recorder Score ScoreTable "
     "choose_layers depth_of_features difficulty_scores find_label_errors nearest prediction_depth probe_features "
     "prototypicality",
@@ -75,15 +76,16 @@ def test_arguments_of_the_contract() -> None:
 
 
 def test_the_commands_and_their_flags() -> None:
-    from shoal.cli import app, attention, circuits, data, difficulty, study
+    from shoal.cli import app, attention, circuits, data, difficulty, exits, study
 
     words = lambda group: {name for name in group if not name.startswith("-")}  # noqa: E731
-    assert words(app) == {"attention", "circuits", "data", "demo", "difficulty", "report", "study"}
+    assert words(app) == {"attention", "circuits", "data", "demo", "difficulty", "exits", "report", "study"}
     assert words(data) == {"fetch", "list", "verify"}
     assert words(study) == {"attention", "circuits", "difficulty", "exits"}
     assert words(attention) == {"error"}
     assert words(circuits) == {"compare", "learn", "page", "verify"}
     assert words(difficulty) == {"label-errors", "score"}
+    assert words(exits) == {"calibrate", "export", "fit", "sweep"}
     flags = lambda app: {name for argument in app.assemble_argument_collection() for name in argument.names}  # noqa: E731
     common = {"--budget", "--seed", "--run", "--json", "--who"}
     assert {"--data", "--minutes", "--offline", "--device", *common} <= flags(study["exits"])

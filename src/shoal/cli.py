@@ -21,13 +21,14 @@ from shoal.commands.attention import attention
 from shoal.commands.circuits import circuits
 from shoal.commands.data import data
 from shoal.commands.difficulty import difficulty
+from shoal.commands.exits import exits
 from shoal.commands.report import report
 from shoal.commands.studies import demo, study
 from shoal.errors import ShoalError
 from shoal.settings import Environment, check_environment, config_files
 
 app = App(name="shoal", help=shoal.__doc__, version=shoal.__version__)
-for command in (study, data, attention, circuits, difficulty, demo, report):
+for command in (study, data, attention, circuits, difficulty, exits, demo, report):
     app.command(command)
 
 

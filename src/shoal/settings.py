@@ -17,6 +17,7 @@ from shoal.studies.attention_config import AttentionConfig, ErrorConfig
 from shoal.studies.circuits_config import CircuitsConfig, HeadConfig
 from shoal.studies.difficulty_asked_config import ScoringConfig
 from shoal.studies.difficulty_config import DifficultyConfig
+from shoal.studies.exits_asked_config import CalibratingConfig, FittingConfig, SweepingConfig
 from shoal.studies.exits_config import ExitsConfig
 
 _OWN_VARIABLES = {"SHOAL_DATA"}  # names a folder of data sets, for every command
@@ -75,8 +76,10 @@ def _checked(file: Path) -> Path:
 
 def _setting_names() -> set[str]:
     studies = (AttentionConfig, CircuitsConfig, DifficultyConfig, ExitsConfig)
-    classes = (*studies, ErrorConfig, HeadConfig, ScoringConfig, Notebook)
-    return {field.name for each in classes for field in dataclasses.fields(each)} | {"run", "json", "output"}
+    asked = (CalibratingConfig, ErrorConfig, FittingConfig, HeadConfig, ScoringConfig, SweepingConfig)
+    classes = (*studies, *asked, Notebook)
+    own = {"run", "json", "output", "thresholds"}  # of commands that have no class of settings
+    return {field.name for each in classes for field in dataclasses.fields(each)} | own
 
 
 def check_environment() -> None:

@@ -81,7 +81,7 @@ def test_the_computed_layer_is_fitted_to_the_training_images() -> None:
 
 
 def test_time_is_given_in_minutes_or_in_epochs() -> None:
-    assert (resolve(DIGITS).minutes, resolve(DIGITS).epochs) == (0.3, 0.0)
+    assert (resolve(DIGITS).minutes, resolve(DIGITS).epochs) == (0.4, 0.0)
     by_epochs = fit_config(resolve(ExitsConfig(epochs=3)), "fp32")
     assert (by_epochs.minutes, by_epochs.epochs) == (0.0, 3)
     with pytest.raises(InputError, match="minutes or epochs"):

@@ -6,16 +6,19 @@
     net.predict(new_images, policy)                                          # .logits, .exit_index, .macs of every row
 
 Rooms within: `attach`, `placing`, `heads` and `network` (exits on a network), `training`, `policies`, `outputs` and
-`thresholds` (what is good enough), `temperatures`, `guarantee`, `certificate` and `calibration` (a promise that is
-kept), `frontier`, `content` (what a network and an example are).
+`thresholds` (what is good enough), `temperatures`, `contradiction`, `guarantee`, `certificate` and `calibration` (a
+promise that is kept), `frontier`, `content` (what a network and an example are), `saving`, `export`.
 """
 
 from shoal.exits.calibration import calibrate, calibrate_outputs, certify
 from shoal.exits.certificate import Certificate
+from shoal.exits.contradiction import contradiction_path
+from shoal.exits.export import export
 from shoal.exits.frontier import FrontierRow, frontier
 from shoal.exits.network import EarlyExit, ExitResult
 from shoal.exits.outputs import ExitOutputs, exit_outputs
 from shoal.exits.policies import Confidence, Entropy, Margin, Patience, Policy
+from shoal.exits.saving import load_exits, save_exits
 from shoal.exits.temperatures import fit_temperatures
 from shoal.exits.thresholds import choose_policy, policy_path
 from shoal.exits.training import fit_exits, joint_objective
@@ -35,10 +38,14 @@ __all__ = [
     "calibrate_outputs",
     "certify",
     "choose_policy",
+    "contradiction_path",
     "exit_outputs",
+    "export",
     "fit_exits",
     "fit_temperatures",
     "frontier",
     "joint_objective",
+    "load_exits",
     "policy_path",
+    "save_exits",
 ]

@@ -40,7 +40,9 @@ class Certificate:
     network: str
 
     def __str__(self) -> str:
-        promise = f"at most {100 * self.max_accuracy_drop:g} points lost with {100 * self.confidence:g} % confidence"
+        points = f"{100 * self.max_accuracy_drop:g}"
+        unit = "point" if points == "1" else "points"
+        promise = f"at most {points} {unit} lost with {100 * self.confidence:g} % confidence"
         if self.never_leaves:
             return f"{promise}: by never leaving early; no bolder policy passed the test on {self.rows:,} examples"
         return (

@@ -19,7 +19,6 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import bdtr, betaincinv
 
 from shoal.errors import wrong
 
@@ -86,6 +85,8 @@ def _plausible(rows: int, gains: int, most: float) -> tuple[float, float]:
 
     Source: Clopper & Pearson 1934, "The use of confidence or fiducial limits", Biometrika 26.
     """
+    from scipy.special import betaincinv  # here, as above
+
     low = float(betaincinv(gains, rows - gains + 1, MISSED / 2)) if gains else 0.0
     high = float(betaincinv(gains + 1, rows - gains, 1 - MISSED / 2)) if gains < rows else 1.0
     return min(low, most), min(high, most)
@@ -135,6 +136,8 @@ class _Good(NamedTuple):
         Returns:
             [pieces].
         """
+        from scipy.special import bdtr  # here: half a second of import that only a calibration needs
+
         gaining, losing = high[:, None], np.minimum((low + self.max_drop) / (1 - high), 1.0)[:, None]  # [pieces, 1]
         weights = bdtr(self.gains, self.rows, gaining)  # [pieces, k]
         listed = weights[:, -1] - bdtr(self.gains[0] - 1, self.rows, high) if self.gains[0] else weights[:, -1]

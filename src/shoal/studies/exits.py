@@ -89,7 +89,7 @@ class ExitsStudy:
         plain, plain_history = train_plain(config, splits, run, progress)
         precision = plain_history.precision
         early, early_history = train_early(config, splits, precision, run, progress)
-        smaller = {width: train_smaller(config, splits, width, precision, run, progress) for width in config.smaller}
+        smaller = {width: train_smaller(config, splits, width, run, progress) for width in config.smaller}
         trained = time.monotonic()
         progress.say("measuring all networks on the test images")
         networks = Networks(plain, plain_history, early, early_history, smaller)

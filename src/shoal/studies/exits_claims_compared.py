@@ -16,13 +16,14 @@ FEWEST_ROWS = 40  # images in a half by difficulty, to say anything of it
 def keeps_its_promise(m: Measured) -> Claim:
     """The certified policy loses no more than was asked, on images that it was not certified with."""
     p = m.promise
+    points = f"{100 * p.max_accuracy_drop:g} point{'s' * (p.max_accuracy_drop != 0.01)}"
     lost = paired_difference_interval(m.right_by_exit[-1], p.right)
     share = float(p.macs.double().mean()) / m.plain_macs
     why = p.refused or ("nothing but the whole network passed the test" if p.never_leaves else "")
     told = p.refused or p.said
     return Claim(
         id="keeps_its_promise",
-        sentence=f"A promise is kept: a policy that is certified to lose at most {100 * p.max_accuracy_drop:g} points "
+        sentence=f"A promise is kept: a policy that is certified to lose at most {points} "
         f"with {percent(p.confidence, 0)} confidence loses no more on new images.",
         measured=f"Asked of the validation images: {told}. On the test images it answers {percent(_share(p.right))} "
         f"right, and the whole network {percent(_share(m.right_by_exit[-1]))}, "

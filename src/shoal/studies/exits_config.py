@@ -95,8 +95,8 @@ class Budgeted:
 BUDGETS: dict[str, Budgeted] = {
     "quick": Budgeted(
         width=16,
-        minutes=0.3,
-        smaller=(11, 8),
+        minutes=0.4,
+        smaller=(8,),
         validation=0.1,
         watched=500,
         references=2_500,

@@ -60,15 +60,26 @@ def measure(config: ExitsConfig, splits: ImageSplits, networks: Networks, progre
     path = policy_path(seen, Confidence)
     test = splits.test.pair
     outputs = exit_outputs(n.early, test, **options)
-    plain_logits = logits_of_plain(n.plain, test, **options)
+
+    def answers(model: nn.Module, history: History) -> Tensor:
+        own = precision_named(history.precision)
+        return logits_of_plain(model, test, prepare=splits.normalise, precision=own, device=device)
+
+    plain_logits = answers(n.plain, n.plain_history)
     sample = splits.normalise(test[0][:TIMED_ROWS])
     macs_of = {width: count_macs(model, sample[:1].to(device)).total for width, (model, _) in n.smaller.items()}
     plain_macs = count_macs(n.plain, sample[:1].to(device)).total
-    runs: dict[str, Run] = {"plain": n.plain.eval(), "early exit": lambda rows: n.early.predict(rows, policy)}
-    runs |= {name_of(width): model.eval() for width, (model, _) in n.smaller.items()}
     n.early.eval()
+    runs: dict[str, Run] = {
+        "plain": (n.plain.eval(), precision),
+        "early exit": (lambda rows: n.early.predict(rows, policy), precision),
+        **{
+            name_of(width): (model.eval(), precision_named(history.precision))
+            for width, (model, history) in n.smaller.items()
+        },
+    }
     progress.say("timing all networks in turn")
-    timing = time_all(runs, sample, precision=precision, device=device)
+    timing = time_all(runs, sample, device=device)
     exit_index, right, macs = outputs.replay(policy)
     _, bold_right, bold_macs = outputs.replay(path[0])
     progress.say("measuring how deep the plain network has to go for each image")
@@ -90,12 +101,8 @@ def measure(config: ExitsConfig, splits: ImageSplits, networks: Networks, progre
         minutes=(n.plain_history.seconds / 60, n.early_history.seconds / 60),
         path=_path(outputs, path),
         smaller=tuple(
-            Smaller(
-                name_of(width),
-                logits_of_plain(model, test, **options).argmax(1) == outputs.labels,
-                macs_of[width],
-            )
-            for width, (model, _) in n.smaller.items()
+            Smaller(name_of(width), answers(model, history).argmax(1) == outputs.labels, macs_of[width])
+            for width, (model, history) in n.smaller.items()
         ),
         promise=_promise(config, splits, n.early, outputs, options),
         depth=depth.depth,

@@ -13,7 +13,7 @@ from shoal.engine import Precision
 REPEATS = 9
 ALONE = 32  # images that are timed one at a time
 
-Run = Callable[[Tensor], object]
+Run = tuple[Callable[[Tensor], object], Precision]  # what answers a batch, and how to run it
 
 
 @dataclass(frozen=True)
@@ -48,35 +48,34 @@ def time_all(
     runs: dict[str, Run],
     inputs: Tensor,
     *,
-    precision: Precision,
     device: torch.device,
     batch_size: int = 128,
 ) -> Timing:
     """Time networks on the same inputs, in turn, after one untimed round.
 
     Args:
-        runs: by name, what answers a batch; in evaluation mode.
+        runs: by name; in evaluation mode.
         inputs: [n, ...], floats.
-        precision: how to run all.
         device: where to run all.
         batch_size: rows at a time.
     """
-    inputs = precision.place(inputs, device)
-    with precision.autocast(device):
-        together = _in_turn(runs, batch_size, inputs)
-        alone = _in_turn(runs, 1, inputs[:ALONE])
-    return Timing(batch_size, together, alone)
+    together = _in_turn(runs, batch_size, inputs, device)
+    return Timing(batch_size, together, _in_turn(runs, 1, inputs[:ALONE], device))
 
 
-def _in_turn(runs: dict[str, Run], size: int, rows: Tensor) -> dict[str, Float[Tensor, " repeats"]]:
+def _in_turn(
+    runs: dict[str, Run], size: int, rows: Tensor, device: torch.device
+) -> dict[str, Float[Tensor, " repeats"]]:
     """Milliseconds per image."""
     found: dict[str, list[float]] = {name: [] for name in runs}
+    placed = {name: precision.place(rows, device).split(size) for name, (_, precision) in runs.items()}
     for repeat in range(REPEATS + 1):
-        for name, run in runs.items():
+        for name, (run, precision) in runs.items():
             began = time.perf_counter()
-            for part in rows.split(size):
-                run(part)
-            if rows.is_cuda:
+            with precision.autocast(device):
+                for part in placed[name]:
+                    run(part)
+            if device.type == "cuda":
                 torch.cuda.synchronize()
             if repeat:
                 found[name].append(1e3 * (time.perf_counter() - began) / len(rows))

@@ -89,10 +89,10 @@ def train_plain(
 
 
 def train_smaller(
-    config: ExitsConfig, splits: ImageSplits, width: int, precision: str, run: RunFolder | None, progress: Progress
+    config: ExitsConfig, splits: ImageSplits, width: int, run: RunFolder | None, progress: Progress
 ) -> tuple[nn.Module, History]:
-    """A network of fewer channels, trained as the plain one is, for as long."""
-    narrow = replace(config, width=width, precision=precision)
+    """A network of fewer channels, trained as the plain one is, for as long; in the precision that suits it."""
+    narrow = replace(config, width=width)
     return _train_without_exits(narrow, splits, run, progress, part=f"width_{width}")
 
 
