@@ -276,7 +276,7 @@ def training(args: argparse.Namespace) -> dict[str, Any]:
 @torch.no_grad()
 def exported(args: argparse.Namespace) -> dict[str, Any]:
     """Files that skip, beside files of the network without exits, in the same form."""
-    from shoal.exits.export import export
+    from shoal.exits.export_file import export
 
     onnxruntime = import_module("onnxruntime")
     net, policy, images, _ = prepare(args.width, args.minutes)

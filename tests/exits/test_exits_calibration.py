@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from shoal.engine import FitConfig
+from shoal.engine import FitConfig, precision_named
 from shoal.errors import InputError
 from shoal.exits import (
     Confidence,
@@ -135,7 +135,8 @@ def test_a_policy_of_another_network_is_refused() -> None:
     fresh = torch.randint(256, (200, 3, 12, 12), dtype=torch.uint8).float() / 255
     policy = calibrate(net, (fresh, torch.arange(200) % 3), max_accuracy_drop=0.2)
     net.predict(fresh[:4], policy)
-    same = copy.deepcopy(net).to(memory_format=torch.channels_last)
+    same = copy.deepcopy(net)
+    precision_named("fp32+channels_last").place_model(same, torch.device("cpu"))
     assert same.fingerprint() == net.fingerprint()
     same.predict(fresh[:4], policy)
     with torch.no_grad():

@@ -22,13 +22,13 @@ from torch import Tensor, nn
 
 from shoal.errors import InputError, ShoalError
 from shoal.exits import Certificate, Confidence, EarlyExit, Entropy, Margin, Patience, Policy
-from shoal.exits.export import METADATA, export
+from shoal.exits.export_file import METADATA, export
 from shoal.exits.saving import policy_from_json
 from shoal.nets import BasicBlock, ResNet
 from tests.exits.networks import Patches, flat
 from tests.exits.test_exits_network import build
 
-MODULE = sys.modules["shoal.exits.export"]  # by this way, whatever the package itself calls export
+MODULE = sys.modules["shoal.exits.export_file"]  # by this way, whatever the package itself calls export
 Answer = Callable[[Tensor], tuple[Tensor, Tensor]]
 SMALL: dict[str, tuple[Callable[[], nn.Module], list[str]]] = {
     "short": (lambda: ResNet(BasicBlock, [1] * 4, num_classes=5, width=4), ["layer1", "layer2.0"]),
@@ -303,7 +303,7 @@ def no_tracing(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_args: object) -> None:
         raise AssertionError("traced")
 
-    monkeypatch.setattr(MODULE, "skipping_program", refuse)
+    monkeypatch.setattr("shoal.exits.export_graph.skipping_program", refuse)
 
 
 ROWS = torch.zeros(2, 3, 8, 8)
@@ -423,6 +423,6 @@ def test_a_full_disk_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def test_nothing_of_onnx_is_imported_before_it_is_needed() -> None:
-    code = "import sys, shoal.exits.export; print([name for name in sys.modules if name.startswith('onnx')])"
+    code = "import sys, shoal.exits.export_file; print([name for name in sys.modules if name.startswith('onnx')])"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"

@@ -3,6 +3,7 @@
 import math
 from functools import cache
 from statistics import NormalDist
+from typing import Any
 
 import numpy as np
 import pytest
@@ -60,8 +61,8 @@ def statistic_by_search(rows: int, losses: int, gains: int, max_drop: float) -> 
         return -sum(n * math.log(max(p, 1e-300)) for n, p in zip(counts, shares, strict=True) if n)
 
     ends = (0.0, (1 - max_drop) / 2)
-    within = float(minimize_scalar(unlikely, bounds=ends, method="bounded", options={"xatol": 1e-10}).x)
-    c = min((within, *ends), key=unlikely)
+    found: Any = minimize_scalar(unlikely, bounds=ends, method="bounded", options={"xatol": 1e-10})
+    c = min((float(found.x), *ends), key=unlikely)
     return (losses - gains - rows * max_drop) / math.sqrt(rows * (2 * c + max_drop - max_drop**2))
 
 

@@ -13,7 +13,7 @@ promise that is kept), `frontier`, `content` (what a network and an example are)
 from shoal.exits.calibration import calibrate, calibrate_outputs, certify
 from shoal.exits.certificate import Certificate
 from shoal.exits.contradiction import contradiction_path
-from shoal.exits.export import export
+from shoal.exits.export_file import export
 from shoal.exits.frontier import FrontierRow, frontier
 from shoal.exits.network import EarlyExit, ExitResult
 from shoal.exits.outputs import ExitOutputs, exit_outputs

@@ -33,7 +33,7 @@ def export_saved(folder: Path, file: Path, *, thresholds: str = "", policy: str 
             another number or out of range.
         ShoalError: if a file is damaged or cannot be written.
     """
-    from shoal.exits.export import export
+    from shoal.exits.export_file import export
 
     _check_file(file)
     if policy and not thresholds:

@@ -24,19 +24,20 @@ import tempfile
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
-from torch.export import ExportedProgram
 
 import shoal
 from shoal.errors import ShoalError, wrong
-from shoal.exits.export_graph import skipping_program
 from shoal.exits.network import EarlyExit
 from shoal.exits.policies import Policy
 from shoal.exits.saving import policy_to_json
 from shoal.files import atomic_file, explain_os_error
+
+if TYPE_CHECKING:
+    from torch.export import ExportedProgram
 
 METADATA = "shoal.json"  # where a file keeps what is known of the network and the policy
 _LARGEST_ONNX = 2**31 - 2**20  # protobuf ends at 2 GiB; a megabyte is left for the graph
@@ -78,6 +79,8 @@ def export(net: EarlyExit, policy: Policy, path: str | Path, example: Tensor) ->
         >>> tuple(logits.shape), tuple(exit_index.shape)
         ((5, 10), (5,))
     """
+    from shoal.exits.export_graph import skipping_program  # here: torch.export takes a second to import
+
     path = Path(path)
     to_bytes = _writer(path)
     _check_policy(net, policy)
@@ -99,16 +102,16 @@ def export(net: EarlyExit, policy: Policy, path: str | Path, example: Tensor) ->
     return path
 
 
-Writer = Callable[[ExportedProgram, str], "bytes | memoryview"]
+Writer = Callable[["ExportedProgram", str], "bytes | memoryview"]
 
 
-def _as_pt2(program: ExportedProgram, metadata: str) -> memoryview:
+def _as_pt2(program: "ExportedProgram", metadata: str) -> memoryview:
     buffer = io.BytesIO()
     torch.export.save(program, buffer, extra_files={METADATA: metadata})
     return buffer.getbuffer()
 
 
-def _as_onnx(program: ExportedProgram, metadata: str) -> bytes:
+def _as_onnx(program: "ExportedProgram", metadata: str) -> bytes:
     found = torch.onnx.export(
         program,
         dynamo=True,
