@@ -11,16 +11,27 @@ README = (ROOT / "README.md").read_text()
 
 
 def test_the_five_lines_run() -> None:
+    (code,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    assert len([line for line in code.splitlines() if line.strip()]) == 5
+    _run_exits(code)
+
+
+def test_the_exits_example_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    (code,) = re.findall(r"```py\n(.*?)```", (ROOT / "docs" / "exits.md").read_text(), re.DOTALL)
+    _run_exits(code.replace("your_model", "your_trained_model").replace("found", "result"))
+    assert "at most 1 point lost with 95 % confidence" in capsys.readouterr().out
+
+
+def _run_exits(code: str) -> None:
     from shoal.nets import create_model
 
-    (code,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
     torch.manual_seed(0)
     names = {
         "your_trained_model": create_model("cifar_resnet18", width=4),
         "images": torch.randn(64, 3, 8, 8),
         "labels": torch.arange(64) % 10,
-        "validation_images": torch.randn(40, 3, 8, 8),
-        "validation_labels": torch.arange(40) % 10,
+        "held_out_images": torch.randn(400, 3, 8, 8),
+        "held_out_labels": torch.arange(400) % 10,
         "new_images": torch.randn(5, 3, 8, 8),
     }
     before = {name: value.clone() for name, value in names["your_trained_model"].state_dict().items()}
@@ -28,7 +39,6 @@ def test_the_five_lines_run() -> None:
     result = names["result"]
     assert result.logits.shape == (5, 10)
     assert result.exit_index.shape == result.macs.shape == (5,)
-    assert len([line for line in code.splitlines() if line.strip()]) == 5
     for name, value in names["your_trained_model"].state_dict().items():
         assert torch.equal(value, before[name])  # "your weights stay as they are"
 
