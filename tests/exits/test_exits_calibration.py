@@ -140,7 +140,7 @@ def test_a_policy_of_another_network_is_refused() -> None:
     assert same.fingerprint() == net.fingerprint()
     same.predict(fresh[:4], policy)
     with torch.no_grad():
-        same.heads[0].linear.bias[0] += 1
+        next(same.heads.parameters())[0] += 1
     with pytest.raises(InputError, match=f"policy: expected one calibrated for this network .*{net.fingerprint()}"):
         same.predict(fresh[:4], policy)
     same.predict(fresh[:4], policy.with_thresholds(policy.thresholds))

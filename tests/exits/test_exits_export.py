@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from shoal.errors import InputError, ShoalError
 from shoal.exits import Certificate, Confidence, EarlyExit, Entropy, Margin, Patience, Policy
 from shoal.exits.export_file import METADATA, export
-from shoal.exits.saving import policy_from_json
+from shoal.exits.policy_json import policy_from_json
 from shoal.nets import BasicBlock, ResNet
 from tests.exits.networks import Patches, flat
 from tests.exits.test_exits_network import build

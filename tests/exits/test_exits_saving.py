@@ -21,17 +21,8 @@ from shoal.engine import FitConfig
 from shoal.errors import InputError, ShoalError
 from shoal.exits import Confidence, EarlyExit, Entropy, Margin, Patience, Policy, calibrate, fit_exits
 from shoal.exits.content import digests
-from shoal.exits.saving import (
-    KINDS,
-    ImageInputs,
-    inputs_of,
-    load_exits,
-    load_network,
-    policy_from_json,
-    policy_to_json,
-    save_exits,
-    save_policy,
-)
+from shoal.exits.policy_json import KINDS, policy_from_json, policy_to_json
+from shoal.exits.saving import ImageInputs, inputs_of, load_exits, load_network, save_exits, save_policy
 from shoal.nets import create_model
 from tests.exits.networks import Branches, Patches
 
@@ -273,16 +264,16 @@ def test_a_certificate_of_another_form(folder: Path) -> None:
         {**json.loads((folder / "policy.json").read_text())["certificate"], "rows": "many"},
     ):
         value = {"kind": "margin", "thresholds": [1, 1], "certificate": certificate}
-        value["sha256"] = policy_digest(value)
+        value["sha256"] = policydigest(value)
         (folder / "policy.json").write_text(json.dumps(value))
         with pytest.raises(ShoalError, match=r"policy\.json: policy: expected a policy as it was saved, got values of"):
             load_exits(folder)
 
 
-def policy_digest(value: dict[str, Any]) -> str:
-    from shoal.exits.saving import _digest
+def policydigest(value: dict[str, Any]) -> str:
+    from shoal.exits.policy_json import digest
 
-    return _digest(value)
+    return digest(value)
 
 
 def test_no_folder_and_folders_of_others(tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ import shoal
 from shoal.errors import ShoalError, wrong
 from shoal.exits.network import EarlyExit
 from shoal.exits.policies import Policy
-from shoal.exits.saving import policy_to_json
+from shoal.exits.policy_json import policy_to_json
 from shoal.files import atomic_file, explain_os_error
 
 if TYPE_CHECKING:

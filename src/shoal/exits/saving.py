@@ -9,9 +9,7 @@ that the network was trained on, so that nothing is calibrated on them later; wi
 is tested again, and the fingerprint of the network that it is for.
 """
 
-import hashlib
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -22,23 +20,17 @@ from safetensors.torch import save as to_bytes
 from torch import Tensor, nn
 
 from shoal.data import Normalise
-from shoal.errors import InputError, ShoalError, unknown_name, wrong
-from shoal.exits.certificate import Certificate
+from shoal.errors import InputError, ShoalError, wrong
 from shoal.exits.network import EarlyExit
-from shoal.exits.policies import Confidence, Entropy, Margin, Patience, Policy
+from shoal.exits.policies import Policy
+from shoal.exits.policy_json import canonical, policy_from_json, policy_to_json
 from shoal.files import atomic_file, explain_os_error, write_json
 from shoal.nets import ModelConfig, load_model
-from shoal.nets.saving import _checksum, _read_weights
+from shoal.nets.saving import checksum, read_weights
 
 ABOUT_FILE = "exits.json"
 WEIGHTS_FILE = "exits.safetensors"
 POLICY_FILE = "policy.json"
-KINDS: dict[str, type[Policy]] = {
-    "confidence": Confidence,
-    "entropy": Entropy,
-    "margin": Margin,
-    "patience": Patience,
-}
 _HEADER = "shoal.exits"
 _TRAINED_ON = "trained_on"  # beside the weights, whose names begin with "backbone." or "heads."
 _MAKE_ONE = "make one with `shoal exits fit`"
@@ -108,7 +100,7 @@ def save_exits(
         for name, tensor in {**net.state_dict(), _TRAINED_ON: net.trained_on}.items()
     }
     with atomic_file(folder / WEIGHTS_FILE) as file:
-        header = _canonical({"about": about, "sha256": _checksum(tensors)})  # one key: the order of several would vary
+        header = canonical({"about": about, "sha256": checksum(tensors)})  # one key: the order of several would vary
         file.write(to_bytes(tensors, metadata={_HEADER: header}))
     write_json(folder / ABOUT_FILE, about)
     if written is None:
@@ -169,10 +161,10 @@ def load_network(folder: str | Path, *, backbone: nn.Module | None = None) -> Ea
     """
     folder = Path(folder)
     about = _read_about(folder)
-    tensors, metadata = _read_weights(folder / WEIGHTS_FILE)
+    tensors, metadata = read_weights(folder / WEIGHTS_FILE)
     header = metadata.get(_HEADER, "")
-    if header != _canonical({"about": about.plain, "sha256": _checksum(tensors)}):
-        if _canonical(about.plain) in header:
+    if header != canonical({"about": about.plain, "sha256": checksum(tensors)}):
+        if canonical(about.plain) in header:
             raise ShoalError(
                 f"{folder / WEIGHTS_FILE}: expected weights as they were saved, got a wrong checksum; copy the file "
                 "again or save the network again"
@@ -223,104 +215,6 @@ def _origin_of(net: EarlyExit) -> _Origin:
     return vars(net).get("origin", _Origin())
 
 
-def policy_to_json(policy: Policy, net: EarlyExit | None = None) -> dict[str, Any]:
-    """A policy as JSON can hold it.
-
-    Args:
-        policy: with or without a certificate.
-        net: the network that it is for.
-
-    Returns:
-        kind, thresholds (null where no row leaves), temperatures, certificate, network (its fingerprint; may be empty)
-        and a checksum of these.
-
-    Raises:
-        InputError: if it is for another network.
-
-    Example:
-        >>> policy_to_json(Confidence([0.9, math.inf]))["thresholds"]
-        [0.9, None]
-    """
-    if net is not None:
-        policy.check(len(net.at))
-        _check_network(net, policy.certificate.network if policy.certificate else "")
-    kind = next((name for name, known in KINDS.items() if type(policy) is known), None)
-    if kind is None:
-        raise wrong("policy", expected=f"one of {', '.join(KINDS)}", got=type(policy).__name__)
-    certificate = policy.certificate
-    value = {
-        "kind": kind,
-        "thresholds": [_plain(threshold, policy.never) for threshold in policy.thresholds],
-        "temperatures": list(policy.temperatures),
-        "certificate": None if certificate is None else asdict(certificate),
-        "network": net.fingerprint() if net is not None else certificate.network if certificate else "",
-    }
-    return {**value, "sha256": _digest(value)}
-
-
-def policy_from_json(value: Any, net: EarlyExit | None = None) -> Policy:
-    """What `policy_to_json` made, checked; without a certificate, kind and thresholds are enough.
-
-    Args:
-        value: plain values.
-        net: the network that it must be for.
-
-    Raises:
-        InputError: if it is for another network, or its certificate does not hold.
-        ShoalError: if it is no policy, or not as it was written.
-
-    Example:
-        >>> policy_from_json({"kind": "entropy", "thresholds": [0.3, None]})
-        Entropy(thresholds=(0.3, -inf), temperatures=(1.0, 1.0), certificate=None)
-    """
-    expected, again = "a policy as it was saved", "calibrate again, or copy the file again"
-    if not isinstance(value, Mapping) or not {"kind", "thresholds"} <= value.keys():
-        raise ShoalError(f"policy: expected {expected}, got no kind and thresholds; {again}")
-    rest = {key: item for key, item in value.items() if key != "sha256"}
-    if value.get("sha256", None if value.get("certificate") else _digest(rest)) != _digest(rest):
-        raise ShoalError(f"policy: expected {expected}, got another content (a damaged or edited file); {again}")
-    kind = KINDS.get(str(value["kind"]))
-    if kind is None:
-        raise unknown_name("policy", str(value["kind"]), KINDS)
-    try:
-        thresholds = [kind.never if item is None else float(item) for item in value["thresholds"]]
-        temperatures = None if value.get("temperatures") is None else [float(item) for item in value["temperatures"]]
-        certificate = None if not value.get("certificate") else _certificate(value["certificate"])
-        policy = kind(thresholds, temperatures, certificate=certificate)
-        if certificate is not None:
-            certificate.check()
-    except InputError:
-        raise
-    except (TypeError, ValueError) as error:
-        raise ShoalError(f"policy: expected {expected}, got values of another form ({error}); {again}") from None
-    if net is not None:
-        policy.check(len(net.at))
-        for network in (value.get("network"), certificate and certificate.network):
-            _check_network(net, str(network or ""))
-    return policy
-
-
-def _certificate(value: Mapping[str, Any]) -> Certificate:
-    no_counts = {
-        "network": str,
-        "never_leaves": bool,
-        **dict.fromkeys(("max_accuracy_drop", "confidence", "p_value"), float),
-    }
-    return Certificate(**{name: no_counts.get(name, int)(item) for name, item in value.items()})
-
-
-def _check_network(net: EarlyExit, network: str) -> None:
-    if network and network != net.fingerprint():
-        got, fix = f"one for {network}", "calibrate one for this network"
-        raise wrong("policy", expected=f"one for this network ({net.fingerprint()})", got=got, fix=fix)
-
-
-def _plain(threshold: float, never: float) -> float | str | None:
-    if threshold == never:
-        return None
-    return threshold if math.isfinite(threshold) else str(threshold)  # JSON has no infinity
-
-
 @dataclass(frozen=True, kw_only=True)
 class _About:
     """`exits.json`, read."""
@@ -347,7 +241,7 @@ def _describe(net: EarlyExit, made_by: str, inputs: ImageInputs | None) -> dict[
         "inputs": None if inputs is None else {key: list(value) for key, value in asdict(inputs).items()},
     }
     try:
-        _canonical(about)
+        canonical(about)
     except TypeError as error:
         raise wrong("settings of the backbone", expected="values that JSON can hold", got=error) from None
     return about
@@ -440,11 +334,3 @@ def _remove(path: Path) -> None:
         path.unlink(missing_ok=True)
     except OSError as error:
         raise explain_os_error(error, path) from error
-
-
-def _canonical(value: Any) -> str:
-    return json.dumps(value, sort_keys=True)
-
-
-def _digest(value: Any) -> str:
-    return hashlib.sha256(_canonical(value).encode()).hexdigest()[:16]

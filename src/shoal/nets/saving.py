@@ -57,7 +57,7 @@ def save_model(model: nn.Module, folder: str | Path) -> Path:
         name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
         for name, tensor in model.state_dict().items()
     }
-    metadata = {"config": written, "sha256": _checksum(tensors)}
+    metadata = {"config": written, "sha256": checksum(tensors)}
     with atomic_file(folder / WEIGHTS_FILE) as file:
         file.write(to_bytes(tensors, metadata=metadata))
     write_json(folder / CONFIG_FILE, asdict(config))
@@ -79,7 +79,7 @@ def load_folder(folder: str | Path) -> nn.Module:
     """
     folder = Path(folder)
     config = _read_config(folder / CONFIG_FILE)
-    tensors, metadata = _read_weights(folder / WEIGHTS_FILE)
+    tensors, metadata = read_weights(folder / WEIGHTS_FILE)
     if metadata.get("config", _canonical(config)) != _canonical(config):
         raise ShoalError(
             f"{folder}: expected {CONFIG_FILE} and {WEIGHTS_FILE} of the same network, got two that differ (a save "
@@ -109,7 +109,13 @@ def _read_config(path: Path) -> ModelConfig:
         ) from None
 
 
-def _read_weights(path: Path) -> tuple[dict[str, Tensor], Mapping[str, str]]:
+def read_weights(path: Path) -> tuple[dict[str, Tensor], Mapping[str, str]]:
+    """Tensors and metadata of a safetensors file.
+
+    Raises:
+        InputError: if there is no such file.
+        ShoalError: if it is damaged.
+    """
     if not path.is_file():
         raise wrong(
             str(path.parent), expected="a folder of a saved network", got=f"no {path.name}", fix="check the path"
@@ -123,7 +129,7 @@ def _read_weights(path: Path) -> tuple[dict[str, Tensor], Mapping[str, str]]:
             f"{path}: expected complete weights, got a truncated or damaged file ({error}); save the model again or "
             "copy the file again"
         ) from None
-    if "sha256" in metadata and metadata["sha256"] != _checksum(tensors):
+    if "sha256" in metadata and metadata["sha256"] != checksum(tensors):
         raise ShoalError(
             f"{path}: expected weights as they were saved, got a wrong checksum; copy the file again or save the "
             "model again"
@@ -158,7 +164,7 @@ def _canonical(config: ModelConfig) -> str:
     return json.dumps(asdict(config), sort_keys=True)
 
 
-def _checksum(tensors: dict[str, Tensor]) -> str:
+def checksum(tensors: dict[str, Tensor]) -> str:
     """SHA-256 of names, dtypes, shapes and bytes, in the order of the names."""
     digest = hashlib.sha256()
     for name in sorted(tensors):

@@ -13,7 +13,8 @@ from shoal.errors import wrong
 from shoal.exits import EarlyExit, ExitOutputs, Policy, calibrate_outputs, exit_outputs
 from shoal.exits.calibration import check_promise, fewest_rows
 from shoal.exits.content import Unseen, fingerprint
-from shoal.exits.saving import KINDS, load_network, save_policy
+from shoal.exits.policy_json import KINDS
+from shoal.exits.saving import load_network, save_policy
 from shoal.measure import count_macs
 from shoal.studies.difficulty_asked import check_output
 from shoal.studies.exits_asked_config import CalibratingConfig, check_limits

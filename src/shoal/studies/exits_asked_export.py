@@ -11,7 +11,8 @@ import torch
 
 from shoal.errors import ShoalError, unknown_name, wrong
 from shoal.exits import EarlyExit, Policy
-from shoal.exits.saving import KINDS, load_exits, load_network, policy_to_json
+from shoal.exits.policy_json import KINDS, policy_to_json
+from shoal.exits.saving import load_exits, load_network
 from shoal.studies.exits_asked_images import takes
 from shoal.studies.exits_asked_lines import ExportedAnswer
 

@@ -20,7 +20,8 @@ from shoal.errors import wrong
 from shoal.exits import EarlyExit, FrontierRow, policy_path
 from shoal.exits.frontier import frontier_rows, milliseconds_per_row
 from shoal.exits.policies import never_leaving
-from shoal.exits.saving import KINDS, load_network
+from shoal.exits.policy_json import KINDS
+from shoal.exits.saving import load_network
 from shoal.studies.exits_asked_calibrate import unseen_outputs, whole_macs
 from shoal.studies.exits_asked_config import SweepingConfig, check_limits
 from shoal.studies.exits_asked_images import Found, find_images, known, takes
