@@ -31,12 +31,26 @@ def fingerprint(net: nn.Module) -> str:
     return digest.hexdigest()[:16]
 
 
-def state_key(net: nn.Module) -> tuple[tuple[int, int], ...] | None:
-    """Equal as long as no value of the network was changed; None where torch does not keep count."""
-    tensors = [*net.parameters(), *net.buffers()]
-    if any(tensor.is_inference() for tensor in tensors):
-        return None
-    return tuple((tensor.data_ptr(), tensor._version) for tensor in tensors)
+class Watch:
+    """Notices when a value of a network was changed; much sooner than by looking at all of them.
+
+    Args:
+        net: the network; parameters that take the place of others are noticed only where torch tells of it.
+    """
+
+    def __init__(self, net: nn.Module):
+        self.tensors = [*net.parameters(), *net.buffers()]
+        self.seen = self._now()
+
+    def changed(self) -> bool:
+        """Whether something may have changed since then."""
+        return self.seen is None or self.seen != self._now()
+
+    def _now(self) -> list[tuple[int, int]] | None:
+        try:
+            return [(tensor.data_ptr(), tensor._version) for tensor in self.tensors]
+        except RuntimeError:  # of tensors made in inference mode torch keeps no count
+            return None
 
 
 def digests(inputs: Shaped[Tensor, "n ..."]) -> Int[Tensor, "n"]:

@@ -44,7 +44,7 @@ def skipping_program(net: EarlyExit, policy: Policy, example: Tensor) -> Exporte
     Raises:
         InputError: if the backbone does not take the example.
     """
-    leaving = [index for index in range(len(net.at)) if not _never_leaves(policy, index)]
+    leaving = [index for index in range(len(net.at)) if policy.lets_leave(index)]
     start = policy.start(1, example.device)
     with in_mode(net, training=False):
         states = _states(net, leaving, example, start)
@@ -203,7 +203,3 @@ class _Skipping(nn.Module):
 
 def _memory_of(rows: Tensor, start: Tensor | None) -> list[Tensor]:
     return [] if start is None else [start.expand(rows.shape[0], *start.shape[1:]).clone()]
-
-
-def _never_leaves(policy: Policy, index: int) -> bool:
-    return policy.thresholds[min(index, len(policy.thresholds) - 1)] == policy.never

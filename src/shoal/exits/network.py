@@ -10,6 +10,7 @@ the rows that go on to the layers that follow. Finished rows are not in the batc
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int
@@ -17,7 +18,7 @@ from torch import Tensor, nn
 
 from shoal.errors import wrong
 from shoal.exits.attach import check_bypass, check_names, try_layers
-from shoal.exits.content import fingerprint, state_key
+from shoal.exits.content import Watch, fingerprint
 from shoal.exits.heads import create_head
 from shoal.exits.placing import MOST_EXITS, place_exits
 from shoal.exits.policies import Policy
@@ -35,7 +36,8 @@ class ExitResult:
     Attributes:
         logits: [n, classes], of the exit that the row took.
         exit_index: [n], 0 for the first exit, the number of exits for the end of the network.
-        macs: [n], multiply–accumulates spent on the row, heads included.
+        macs: [n], multiply–accumulates spent on the row, heads included (also of exits at which no row can leave,
+            which are not run).
     """
 
     logits: Float[Tensor, "n classes"]
@@ -100,7 +102,7 @@ class EarlyExit(nn.Module):
         self.heads = nn.ModuleList(heads).to(device, dtype)
         check_bypass(backbone, self.at, example)
         self.trained_on = torch.empty(0, dtype=torch.long)  # digests of examples, see `shoal.exits.content`
-        self._fingerprint: tuple[tuple[tuple[int, int], ...] | None, str] = None, ""
+        self._fingerprint: tuple[Watch, str] | None = None
         self._costs: dict[tuple[int, ...], Int[Tensor, "exits"]] = {}
 
     def forward(self, x: Tensor) -> list[Tensor]:
@@ -153,17 +155,21 @@ class EarlyExit(nn.Module):
 
         def leave(index: int, output: Tensor) -> Tensor | None:
             nonlocal rows, memory
+            if memory is None and not policy.lets_leave(index):
+                return None  # nobody asks this head
             answer = self.heads[index](output)  # [rows, C]
             done, memory = policy.decide(answer, index, memory)  # [rows]
-            if not done.any():
+            leaving = int(done.sum())
+            if leaving == 0:
                 return None
+            if leaving == len(rows):
+                logits[rows], exit_index[rows] = answer.float(), index
+                raise _AllDone
             logits[rows[done]] = answer[done].float()
             exit_index[rows[done]] = index
             going = (~done).nonzero().squeeze(1)
             rows = rows[going]
             memory = None if memory is None else memory[going]
-            if not len(rows):
-                raise _AllDone
             return select_rows(output, going)
 
         if len(x):
@@ -204,10 +210,13 @@ class EarlyExit(nn.Module):
 
     def fingerprint(self) -> str:
         """What tells this network from others: of its layers and values, 16 hexadecimal digits."""
-        key = state_key(self)
-        if key is None or self._fingerprint[0] != key:
-            self._fingerprint = key, fingerprint(self)
+        if self._fingerprint is None or self._fingerprint[0].changed():
+            self._fingerprint = Watch(self), fingerprint(self)
         return self._fingerprint[1]
+
+    def _apply(self, fn: Any, recurse: bool = True) -> "EarlyExit":
+        self._fingerprint = None  # parameters may be replaced: another device or dtype
+        return super()._apply(fn, recurse)
 
     def freeze_backbone(self) -> "EarlyExit":
         """Train only the heads from now on: no gradient for the backbone, and its normalisation stays as it is."""

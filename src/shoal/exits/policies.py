@@ -92,6 +92,10 @@ class Policy:
         """The same policy with what is guaranteed of it."""
         return type(self)(self.thresholds, self.temperatures, certificate=certificate)
 
+    def lets_leave(self, exit_index: int) -> bool:
+        """Whether any row could leave at this exit."""
+        return self.thresholds[exit_index] != self.never
+
     def start(self, rows: int, device: torch.device) -> Tensor | None:
         """What is remembered of every row before the first exit, [rows, ...]; None where nothing is."""
         del rows, device
@@ -279,6 +283,10 @@ class Patience(Policy):
         """
         if len(self.thresholds) != 1:
             super().check(exits)
+
+    def lets_leave(self, exit_index: int) -> bool:
+        """Whether any row could leave at this exit."""
+        return super().lets_leave(min(exit_index, len(self.thresholds) - 1))
 
     def start(self, rows: int, device: torch.device) -> Int[Tensor, "rows 2"]:
         """The class that was given last, and how many exits in a row agreed with the one before."""
