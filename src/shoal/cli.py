@@ -27,7 +27,8 @@ from shoal.commands.studies import demo, study
 from shoal.errors import ShoalError
 from shoal.settings import Environment, check_environment, config_files
 
-app = App(name="shoal", help=shoal.__doc__, version=shoal.__version__)
+# an interrupt is `main`'s to tell of
+app = App(name="shoal", help=shoal.__doc__, version=shoal.__version__, suppress_keyboard_interrupt=False)
 for command in (study, data, attention, circuits, difficulty, exits, demo, report):
     app.command(command)
 

@@ -86,5 +86,7 @@ def milliseconds_per_row(
         start = time.perf_counter()
         for rows in inputs.split(batch_size):
             net.predict(rows, policy)
+        if inputs.is_cuda:
+            torch.cuda.synchronize()
         times.append(time.perf_counter() - start)
     return 1e3 * statistics.median(times[1:]) / len(inputs)
