@@ -27,6 +27,7 @@ class ExitsConfig:
             of a folder to 32.
         at: layers to attach exits to.
         smaller: channels of the first layer of smaller networks to compare with.
+        policy: what decides whether an image leaves: "confidence", "entropy", "margin" or "patience".
         max_accuracy_drop: share that the policy may lose on the validation images.
         promised_drop: share that a certificate is asked for.
         k: neighbours that a probe of the plain network asks, for prediction depth.
@@ -52,6 +53,7 @@ class ExitsConfig:
     image_size: int = 0
     at: tuple[str, ...] = ("layer1.0", "layer1.1", "layer2.0", "layer2.1", "layer3.0", "layer3.1", "layer4.0")
     smaller: tuple[int, ...] = ()
+    policy: str = "margin"
     max_accuracy_drop: float = 0.003
     promised_drop: float = 0.01
     k: int = 30
@@ -142,7 +144,11 @@ _LIMITS: dict[str, tuple[float, float, str]] = {  # smallest, largest, in words
     "distil": (0, 1, "a share from 0 to 1"),
     "small_until": (0, 1, "a share from 0 to 1"),
 }
-_CHOICES: dict[str, tuple[str, ...]] = {"budget": tuple(BUDGETS), "flip": ("auto", "alternating", "random", "none")}
+_CHOICES: dict[str, tuple[str, ...]] = {
+    "budget": tuple(BUDGETS),
+    "flip": ("auto", "alternating", "random", "none"),
+    "policy": ("confidence", "entropy", "margin", "patience"),
+}
 
 
 def resolve(config: ExitsConfig) -> ExitsConfig:

@@ -12,7 +12,9 @@ from shoal.difficulty import Depth, prediction_depth
 from shoal.engine import History, Precision, Progress, choose_device, in_order, precision_named
 from shoal.engine.batches import Prepare
 from shoal.errors import InputError
-from shoal.exits import Confidence, EarlyExit, ExitOutputs, Policy, calibrate, choose_policy, exit_outputs, policy_path
+from shoal.exits import EarlyExit, ExitOutputs, Policy, calibrate, choose_policy, exit_outputs, policy_path
+from shoal.exits.policies import never_leaving
+from shoal.exits.policy_json import KINDS
 from shoal.measure import count_macs, count_parameters
 from shoal.studies.exits_breakeven import Path, Smaller
 from shoal.studies.exits_config import BUDGETS, ExitsConfig
@@ -56,8 +58,9 @@ def measure(config: ExitsConfig, splits: ImageSplits, networks: Networks, progre
     device, _ = choose_device(config.device)
     options: dict[str, Any] = {"prepare": splits.normalise, "precision": precision, "device": device}
     seen = exit_outputs(n.early, splits.validation.pair, **options)
-    policy = choose_policy(seen, Confidence, max_accuracy_drop=config.max_accuracy_drop)
-    path = policy_path(seen, Confidence)
+    kind = KINDS[config.policy]
+    policy = choose_policy(seen, kind, max_accuracy_drop=config.max_accuracy_drop)
+    path = policy_path(seen, kind)
     test = splits.test.pair
     outputs = exit_outputs(n.early, test, **options)
 
@@ -162,11 +165,11 @@ def _promise(
 ) -> Promise:
     """Ask for a certificate on the validation images, and see what the policy does on the test images."""
     drop, confidence, refused = config.promised_drop, 0.95, ""
-    certified: Policy = Confidence([Confidence.never] * len(early.at))
+    kind = KINDS[config.policy]
+    certified = never_leaving(kind, len(early.at))
+    promise: dict[str, Any] = {"max_accuracy_drop": drop, "confidence": confidence, "seed": config.seed}
     try:
-        certified = calibrate(
-            early, splits.validation.pair, max_accuracy_drop=drop, confidence=confidence, seed=config.seed, **options
-        )
+        certified = calibrate(early, splits.validation.pair, kind, **promise, **options)
     except InputError as error:  # too few images to promise anything: that is a finding
         refused = str(error)
     _, right, macs = outputs.replay(certified)

@@ -90,7 +90,8 @@ def _training(history: History, images: int, network: str) -> str:
 def _exits_table(f: Findings) -> Table:
     m, outputs = f.measured, f.test_outputs
     rows = []
-    thresholds = [*(f"{value:.3f}" if value <= 1 else "never" for value in f.policy.thresholds), "–"]
+    never, kind = f.policy.never, type(f.policy).__name__.lower()
+    thresholds = [*("never" if value == never else f"{value:.3f}" for value in f.policy.thresholds), "–"]
     for index, name in enumerate(f.layers):
         here = m.exit_index == index
         leavers = m.early_right[here]
@@ -114,7 +115,7 @@ def _exits_table(f: Findings) -> Table:
             "MACs to here (M)",
             "share of the plain MACs",
             "right, asked about every image",
-            "confidence to leave",
+            f"{kind} to leave",
             "images that leave",
             "right among them",
             "their mean prediction depth",
