@@ -146,7 +146,7 @@ def test_a_study_runs_without_data_and_network(demo: tuple[Path, subprocess.Comp
     assert names <= {path.name for path in (folder / "run").iterdir()}
     result = json.loads((folder / "run" / "result.json").read_text())
     assert result["settings"]["width"] == 8  # from the environment
-    assert len(result["claims"]) == 6
+    assert len(result["claims"]) == 10
     assert not list(folder.rglob("*.partial"))
 
 

@@ -194,7 +194,7 @@ def test_every_budget_resolves_and_the_recipe_is_the_exits_studys() -> None:
     usual, ours = ExitsConfig(), DifficultyConfig().recipe
     for name in ("optimizer", "learning_rate", "weight_decay", "label_smoothing", "batch_size", "model"):
         assert getattr(usual, name) == getattr(ours, name)
-    assert (fit_config(resolve(TINY), "fp32").epochs, fit_config(resolve(TINY), "fp32").schedule) == (2, "cosine")
+    assert (fit_config(resolve(TINY), "fp32").epochs, fit_config(resolve(TINY), "fp32").schedule) == (2, "cosine-tail")
 
 
 def test_images_are_divided_once_and_for_all() -> None:
