@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from shoal.exits.certificate import Certificate
 
 
+_LEAST = 1e-9  # shares and entropies that are taken for 0
+
+
 @dataclass(frozen=True, init=False)
 class Policy:
     """One threshold per exit before the last; see the subclasses for what is compared.
@@ -156,7 +159,24 @@ class Policy:
 
 
 @dataclass(frozen=True, init=False)
-class Confidence(Policy):
+class _OfShare(Policy):
+    """A policy whose score is a share; high shares leave."""
+
+    range: ClassVar[tuple[float, float]] = (0.0, 1.0)
+
+    @staticmethod
+    def to_line(score: Float[Tensor, "*n"]) -> Float[Tensor, "*n"]:
+        """Its log odds."""
+        return torch.logit(score.double(), eps=_LEAST)
+
+    @classmethod
+    def from_line(cls, value: float) -> float:
+        """The share at such log odds."""
+        return 1 / (1 + math.exp(-value)) if value > -700 else 0.0
+
+
+@dataclass(frozen=True, init=False)
+class Confidence(_OfShare):
     """Leave where the largest probability is at least the threshold, in [0, 1]; infinity: never.
 
     Example:
@@ -165,22 +185,10 @@ class Confidence(Policy):
         tensor([ True, False])
     """
 
-    range: ClassVar[tuple[float, float]] = (0.0, 1.0)
-
     @staticmethod
     def score(logits: Float[Tensor, "*n classes"]) -> Float[Tensor, "*n"]:
         """The largest probability, in [1 / classes, 1]."""
         return logits.softmax(-1).amax(-1)
-
-    @staticmethod
-    def to_line(score: Float[Tensor, "*n"]) -> Float[Tensor, "*n"]:
-        """Its log odds."""
-        return _log_odds(score)
-
-    @classmethod
-    def from_line(cls, value: float) -> float:
-        """The share at such log odds."""
-        return _share(value)
 
 
 @dataclass(frozen=True, init=False)
@@ -216,7 +224,7 @@ class Entropy(Policy):
 
 
 @dataclass(frozen=True, init=False)
-class Margin(Policy):
+class Margin(_OfShare):
     """Leave where the largest probability is ahead of the second by the threshold, in [0, 1]; infinity: never.
 
     Example:
@@ -225,8 +233,6 @@ class Margin(Policy):
         tensor([ True, False])
     """
 
-    range: ClassVar[tuple[float, float]] = (0.0, 1.0)
-
     @staticmethod
     def score(logits: Float[Tensor, "*n classes"]) -> Float[Tensor, "*n"]:
         """The largest probability less the second, in [0, 1]; 1 where there is one class."""
@@ -234,16 +240,6 @@ class Margin(Policy):
             return torch.ones_like(logits[..., 0])
         first, second = logits.softmax(-1).topk(2, -1).values.unbind(-1)
         return first - second
-
-    @staticmethod
-    def to_line(score: Float[Tensor, "*n"]) -> Float[Tensor, "*n"]:
-        """Its log odds."""
-        return _log_odds(score)
-
-    @classmethod
-    def from_line(cls, value: float) -> float:
-        """The share at such log odds."""
-        return _share(value)
 
 
 @dataclass(frozen=True, init=False)
@@ -323,17 +319,6 @@ class Patience(Policy):
 def _count(logits: Float[Tensor, "n classes"], memory: Int[Tensor, "n 2"]) -> Int[Tensor, "n 2"]:
     given = logits.argmax(-1)  # [n]
     return torch.stack([given, torch.where(given == memory[:, 0], memory[:, 1] + 1, 0)], 1)
-
-
-_LEAST = 1e-9  # shares and entropies that are taken for 0
-
-
-def _log_odds(share: Float[Tensor, "*n"]) -> Float[Tensor, "*n"]:
-    return torch.logit(share.double(), eps=_LEAST)
-
-
-def _share(log_odds: float) -> float:
-    return 1 / (1 + math.exp(-log_odds)) if log_odds > -700 else 0.0
 
 
 Kind = type[Policy] | Policy  # a policy stands for its kind and its temperatures
