@@ -10,7 +10,7 @@ better one, would be if the policy lost `max_drop` or more: that is the p-value.
     the set misses is added (Berger & Boos 1994). Between the values of c that are tried, a bound is used.
 
 The usual alternatives, Hoeffding's inequality and betting, hold for any bounded loss; a loss that can only be −1, 0 or
-1 has an exact distribution, and using it needs fewer rows (`python -m benchmarks.guarantee`).
+1 has an exact distribution. `python -m benchmarks.guarantee` measures how many rows each needs.
 """
 
 import math
