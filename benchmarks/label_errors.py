@@ -1,13 +1,13 @@
 """Finding wrong labels: one training and its neighbours against cleanlab's scores from five folds.
 
-    python -m benchmarks.label_errors [digits|fashion-mnist|cifar10n] [--seeds 5]
+    python -m benchmarks.label_errors [digits|fashion-mnist|cifar10n] [--seeds 5] [--first 0]
 
 Labels are made wrong in three ways at 5, 10 and 40 % (see benchmarks/label_noise.py), or are those that people gave
 (CIFAR-10N: "aggre", the majority of three, and "worse"); the measure is the average precision of the ranking. Ours
 trains one network on all examples with their wrong labels; cleanlab gets probabilities of five networks of the same
 kind, each of which trained for as many epochs on four fifths, or for four fifths of the time. Of its three scores the
-one that is best in a cell counts there. Rows that are in the record are not measured again. Writes
-benchmarks/records/label-errors.json.
+one that is best in a cell counts there. Rows that are in the record are not measured again, and two
+processes may share the seeds. Writes benchmarks/records/label-errors.json.
 """
 
 import argparse
@@ -153,12 +153,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", choices=(*ROWS, "cifar10n"))
     parser.add_argument("--seeds", type=int, default=0, help="5 unless given, for labels that people gave 1")
+    parser.add_argument("--first", type=int, default=0, help="the first of the seeds")
     args = parser.parse_args()
     record = read_record()
     people = args.data == "cifar10n"
     cells = [(kind, 0.0) for kind in PEOPLE] if people else list(itertools.product(KINDS, RATES))
     known = {(r["data"], r["kind"], 0.0 if people else r["rate"], r["seed"]) for r in record["rows"]}
-    for seed in range(args.seeds or (1 if people else 5)):
+    for seed in range(args.first, args.first + (args.seeds or (1 if people else 5))):
         for kind, rate in cells:
             if (args.data, kind, rate, seed) in known:
                 continue

@@ -152,14 +152,15 @@ class EarlyExit(nn.Module):
         memory = policy.start(len(x), x.device)  # what the policy remembers of them
         exit_index = torch.full_like(rows, len(self.at))
         logits = x.new_zeros(len(x), self.num_classes, dtype=torch.float32)
+        # without memory, heads at which no row can leave are asked nothing
+        asked = [index for index in range(len(self.at)) if memory is not None or policy.lets_leave(index)]
 
-        def leave(index: int, output: Tensor) -> Tensor | None:
+        def leave(place: int, output: Tensor) -> Tensor | None:
             nonlocal rows, memory
-            if memory is None and not policy.lets_leave(index):
-                return None  # nobody asks this head
+            index = asked[place]
             answer = self.heads[index](output)  # [rows, C]
             done, memory = policy.decide(answer, index, memory)  # [rows]
-            leaving = int(done.sum())
+            leaving = int(done if len(rows) == 1 else done.sum())  # one row pays for every step
             if leaving == 0:
                 return None
             if leaving == len(rows):
@@ -174,7 +175,7 @@ class EarlyExit(nn.Module):
 
         if len(x):
             try:
-                with tapped(self.backbone, self.at, leave):
+                with tapped(self.backbone, [self.at[index] for index in asked], leave):
                     final = logits_of(self.backbone(x), "backbone")
                 logits[rows] = final.float()
             except _AllDone:
