@@ -14,6 +14,7 @@ import argparse
 import itertools
 import json
 import time
+from dataclasses import asdict, dataclass, replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -35,12 +36,28 @@ RECORD = Path(__file__).parent / "records" / "label-errors.json"
 RATES = (0.05, 0.1, 0.4)
 FOLDS = 5
 ROWS = {"digits": 1797, "fashion-mnist": 10_000}
-EPOCHS = {"digits": 20, "fashion-mnist": 8}
-PEOPLE, MINUTES = ("aggre", "worse"), 2.0
+PEOPLE = ("aggre", "worse")
 CLEANLAB = ("self_confidence", "normalized_margin", "confidence_weighted_entropy")
 
 
-Span = dict[str, float]  # {"epochs": ..., "minutes": ...}, of which one is 0
+@dataclass(frozen=True)
+class Recipe:
+    """How every network is trained, for both ways alike; one of epochs and minutes is 0."""
+
+    epochs: float = 0.0
+    minutes: float = 0.0
+    arithmetic: str = "fp32"
+
+    def of_a_fold(self) -> "Recipe":
+        """For a training on all folds but one."""
+        return replace(self, minutes=self.minutes * (1 - 1 / FOLDS))
+
+
+RECIPES = {
+    "digits": Recipe(epochs=20),
+    "fashion-mnist": Recipe(epochs=8, arithmetic="bf16+channels_last"),  # three times as fast on the CPU measured on
+    "cifar10n": Recipe(minutes=2.0),
+}
 
 
 def say(text: str) -> None:
@@ -58,16 +75,16 @@ def network(channels: int, classes: int, side: int) -> nn.Module:
     return nn.Sequential(*parts, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(widths[-1], classes))
 
 
-def train(images: Tensor, labels: Tensor, prepare: Any, span: Span, seed: int, watch: Any = None) -> nn.Module:
+def train(images: Tensor, labels: Tensor, prepare: Any, recipe: Recipe, seed: int, watch: Any = None) -> nn.Module:
     """One network on these labels."""
     seed_everything(seed)
     classes = int(labels.max()) + 1
     model = network(images.shape[1], classes, images.shape[2])
     config = FitConfig(
-        epochs=span["epochs"],
-        minutes=span["minutes"],
+        epochs=recipe.epochs,
+        minutes=recipe.minutes,
         learning_rate=0.05,
-        precision="fp32",
+        precision=recipe.arithmetic,
         seed=seed,
         label_smoothing=0.0,
     )
@@ -84,10 +101,10 @@ def probabilities(model: nn.Module, images: Tensor, prepare: Any) -> Tensor:
     return torch.cat([model(Precision().place(x, torch.device("cpu"))).softmax(1) for x, _ in pairs])
 
 
-def ours(images: Tensor, labels: Tensor, prepare: Any, span: Span, seed: int) -> dict[str, np.ndarray]:
+def ours(images: Tensor, labels: Tensor, prepare: Any, recipe: Recipe, seed: int) -> dict[str, np.ndarray]:
     """Scores from one training: what `find_label_errors` says, and what else could have been said, beside it."""
     watch = PredictionHistory.recorder((images, labels), prepare=prepare)
-    model = train(images, labels, prepare, span, seed, watch)
+    model = train(images, labels, prepare, recipe, seed, watch)
     depth = prediction_depth(model, (images, labels), prepare=prepare)
     history = watch.history()
     own = depth.votes.gather(2, labels[:, None, None].expand(-1, len(depth.layers), 1))[..., 0]
@@ -101,14 +118,13 @@ def ours(images: Tensor, labels: Tensor, prepare: Any, span: Span, seed: int) ->
     }
 
 
-def cleanlab(images: Tensor, labels: Tensor, prepare: Any, span: Span, seed: int) -> dict[str, np.ndarray]:
+def cleanlab(images: Tensor, labels: Tensor, prepare: Any, recipe: Recipe, seed: int) -> dict[str, np.ndarray]:
     """Scores from five folds."""
     get_label_quality_scores = import_module("cleanlab.rank").get_label_quality_scores
     found = torch.zeros(len(labels), int(labels.max()) + 1)
-    span = span | {"minutes": span["minutes"] * (1 - 1 / FOLDS)}
     folds = StratifiedKFold(FOLDS, shuffle=True, random_state=seed).split(images, labels)
     for number, (kept, left) in enumerate(folds):
-        model = train(images[kept], labels[kept], prepare, span, 100 * seed + number)
+        model = train(images[kept], labels[kept], prepare, recipe.of_a_fold(), 100 * seed + number)
         found[left] = probabilities(model, images[left], prepare)
     given, table = labels.numpy(), found.double().numpy()
     table /= table.sum(1, keepdims=True)
@@ -131,13 +147,12 @@ def measure(data: str, kind: str, rate: float, seed: int) -> dict[str, Any]:
         if len(truth) > ROWS[data]:
             images, truth = stratified_sample(splits.train, ROWS[data]).pair
         labels = spoil(images, truth, kind, rate, seed)
-    span: Span = {"epochs": EPOCHS.get(data, 0), "minutes": 0.0 if data in EPOCHS else MINUTES}
     wrong = (labels != truth).numpy()
-    row: dict[str, Any] = {"data": data, "kind": kind, "rate": rate or float(wrong.mean()), "seed": seed} | span
-    row |= {"n": len(truth), "precision": {}, "seconds": {}}
+    row: dict[str, Any] = {"data": data, "kind": kind, "rate": rate or float(wrong.mean()), "seed": seed}
+    row |= asdict(RECIPES[data]) | {"n": len(truth), "precision": {}, "seconds": {}}
     for name, way in (("shoal", ours), ("cleanlab", cleanlab)):
         began = time.perf_counter()
-        scores = way(images, labels, splits.normalise, span, seed)
+        scores = way(images, labels, splits.normalise, RECIPES[data], seed)
         row["seconds"][name] = time.perf_counter() - began
         row["precision"] |= {key: float(average_precision_score(wrong, -score)) for key, score in scores.items()}
     return row

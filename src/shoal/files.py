@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from shoal.errors import ShoalError
+from shoal.errors import ShoalError, wrong
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
@@ -62,6 +62,25 @@ def atomic_file(path: str | Path) -> Iterator[BinaryIO]:
     finally:
         with contextlib.suppress(OSError):
             partial.unlink()
+
+
+def check_folder(folder: str | Path, setting: str = "--output") -> None:
+    """Refuse, before hours of work, a folder that could not be written to.
+
+    Args:
+        folder: where results are going to lie; need not exist.
+        setting: what names it, for the message.
+
+    Raises:
+        InputError: if it is a file, or inside one.
+        ShoalError: if it is not this user's to write to.
+    """
+    folder = Path(folder).absolute()
+    nearest = next(path for path in (folder, *folder.parents) if path.exists())
+    if not nearest.is_dir():
+        raise wrong(setting, expected="a folder, or a new name", got=f"{nearest}, a file")
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        raise explain_os_error(PermissionError(errno.EACCES, os.strerror(errno.EACCES)), folder)
 
 
 def remove_partials(folder: Path) -> None:

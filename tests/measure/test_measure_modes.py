@@ -17,7 +17,7 @@ def modes(model: nn.Module) -> list[bool]:
 @pytest.mark.parametrize("training", [False, True])
 def test_one_part_in_another_mode_is_switched_and_put_back(training: bool) -> None:
     model = net().train(training)
-    model[1][0].training = not training
+    model.get_submodule("1.0").training = not training
     before = modes(model)
     with in_mode(model, training=training):
         assert modes(model) == [training] * len(before)

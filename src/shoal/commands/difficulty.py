@@ -53,9 +53,9 @@ def label_errors(
 
 def _measure(folder: str, config: ScoringConfig, output: Path | None, *, labels: bool, json: bool) -> None:
     """Measure, then write both files, each complete or not at all."""
-    from shoal.files import write_text
+    from shoal.files import check_folder, write_text
     from shoal.report.difficulty import render_difficulty_page
-    from shoal.studies.difficulty_asked import ImageScoring, check_output
+    from shoal.studies.difficulty_asked import ImageScoring
     from shoal.studies.difficulty_asked_page import page_of
     from shoal.studies.difficulty_asked_rows import answer, write_rows
 
@@ -63,7 +63,7 @@ def _measure(folder: str, config: ScoringConfig, output: Path | None, *, labels:
     with showing_progress() as progress:
         asked = ImageScoring(folder, config, fetching=Fetching(progress))
         place = output or Path("runs") / asked.run_name
-        check_output(place)
+        check_folder(place)
         progress.say(f"data: {asked.says}")
         measured = asked.run(progress)
         words = ["shoal", "difficulty", command, folder, *(["--output", str(output)] if output else [])]

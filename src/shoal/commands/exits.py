@@ -29,13 +29,13 @@ def fit(
         json: print as JSON.
     """
     from shoal.exits.saving import save_exits
-    from shoal.studies.difficulty_asked import check_output
+    from shoal.files import check_folder
     from shoal.studies.exits_asked import ExitsFitting
 
     with showing_progress() as progress:
         asked = ExitsFitting(folder, config)
         place = output or Path("runs") / asked.run_name
-        check_output(place)
+        check_folder(place)
         progress.say(f"data: {asked.says}")
         fitted = asked.run(progress)
         if asked.config.model:
@@ -90,16 +90,15 @@ def sweep(
         output: folder for frontier.csv and frontier.html; that of the network unless given.
         json: print as JSON.
     """
-    from shoal.files import write_text
+    from shoal.files import check_folder, write_text
     from shoal.report import render
-    from shoal.studies.difficulty_asked import check_output
     from shoal.studies.exits_asked_page import answer, page_of, write_rows
     from shoal.studies.exits_asked_sweep import sweep_saved
 
     place = output or saved
     rows, drawn = place / "frontier.csv", place / "frontier.html"
     with showing_progress() as progress:
-        check_output(place)
+        check_folder(place)
         swept = sweep_saved(saved, images, config, progress)
         found = answer(swept, config, rows, drawn)
         page = render([page_of(swept, found, config, str(saved), images)])

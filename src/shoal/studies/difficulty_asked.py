@@ -8,7 +8,6 @@ One network and one pass: every training image is left out of its own neighbours
 a test part, where there is one, are compared with the training images; their labels are not judged.
 """
 
-import os
 import re
 import time
 from pathlib import Path
@@ -29,15 +28,15 @@ from shoal.difficulty import (
 )
 from shoal.difficulty.features import find_layers
 from shoal.engine import Progress, Silent, as_batches, choose_device, describe_environment, fit
-from shoal.errors import InputError, ShoalError, wrong
+from shoal.errors import InputError, wrong
 from shoal.measure.paths import Walk
 from shoal.nets import load_model
 from shoal.studies.difficulty_asked_config import ScoringConfig, resolve
 from shoal.studies.difficulty_asked_measured import Measured, Part, counted
 from shoal.studies.exits_config import ExitsConfig
 from shoal.studies.exits_training import batch_options, create_backbone, fit_config
+from shoal.studies.found_images import FOLDER_SIZE
 
-FOLDER_SIZE = 32  # pixels: what the network is made for
 WIDTH = 16  # channels of its first layer
 RECORDED_A_MINUTE = 2_500  # training images that can be watched without taking much of the training's time
 
@@ -179,20 +178,6 @@ class ImageScoring:
             issues=find_label_errors(depth) if queries is None else None,
             scores=difficulty_scores(depth, history=history, features=last),
         )
-
-
-def check_output(folder: Path) -> None:
-    """Refuse, before anything is trained, a folder that could not be written to.
-
-    Raises:
-        InputError: if it is a file.
-        ShoalError: if it is not this user's to write to.
-    """
-    nearest = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
-    if not nearest.is_dir():
-        raise wrong("--output", expected="a folder, or a new name", got=f"{nearest}, a file")
-    if not os.access(nearest, os.W_OK | os.X_OK):
-        raise ShoalError(f"cannot write {folder}: permission denied; choose a folder that you can write to")
 
 
 def _place(data: str, size: int) -> tuple[Path | None, int | None]:

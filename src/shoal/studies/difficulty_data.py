@@ -1,6 +1,5 @@
 """The images of the difficulty study: what is trained on, what probes see, what is asked, what people said of it."""
 
-import hashlib
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -8,14 +7,12 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from shoal.data import ImageSet, ImageSplits, find_best, locate, stratified_sample
+from shoal.data import ImageSet, ImageSplits, locate, stratified_sample
 from shoal.data.download import Report
 from shoal.data.votes import Votes, find_votes
-from shoal.engine import stream
 from shoal.errors import wrong
 from shoal.studies.difficulty_config import BUDGETS, DifficultyConfig
-
-FOLDER_SIZE = 32  # pixels: what the study's networks are made for
+from shoal.studies.found_images import find_images, identity_of
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -41,11 +38,8 @@ class StudyImages:
     @property
     def identity(self) -> dict[str, Any]:
         """What tells these images from others: a run must not go on with others."""
-        digest = hashlib.sha256()
-        for part in (self.splits.train, self.held_out, self.splits.test, self.references):
-            digest.update(part.labels.numpy().tobytes())
-            digest.update(part.images[:: max(1, len(part) // 64)].contiguous().numpy().tobytes())
-        found = {"name": self.splits.name, "rows": len(self.splits.train), "sha256": digest.hexdigest()[:16]}
+        parts = (self.splits.train, self.held_out, self.splits.test, self.references)
+        found = identity_of(self.splits.name, parts, len(self.splits.train))
         return found | {"people": list(self.people.names)}
 
 
@@ -60,20 +54,9 @@ def read_images(config: DifficultyConfig, fetching: Report | None = None) -> Stu
         InputError: if there are too few images for what is asked of them.
     """
     budget = BUDGETS[config.budget]
-    choice = find_best(
-        config.data or None,
-        size=config.image_size or None,
-        folder_size=FOLDER_SIZE,
-        offline=config.offline,
-        default_validation=budget.validation,
-        seed=config.seed,
-        progress=fetching,
-    )
-    splits = choice.splits
+    splits, about = find_images(config, validation=budget.validation, test_rows=config.test_rows, fetching=fetching)
     train = _at_most(splits.train, config.train_rows, config.seed)
-    # In a random order: the images of a folder are sorted by class, and the first few are those that are altered.
-    order = torch.randperm(len(splits.test), generator=stream(config.seed, "test order"))[: config.test_rows]
-    splits = replace(splits, train=train, test=splits.test.take(order))
+    splits = replace(splits, train=train)
     references = _at_most(train, config.references, config.seed)
     places = replace(references, rows=torch.arange(len(references)), files=())
     held_out = _at_most(splits.validation, budget.watched, config.seed)
@@ -82,15 +65,9 @@ def read_images(config: DifficultyConfig, fetching: Report | None = None) -> Stu
         references=references,
         watched=_at_most(places, budget.watched, config.seed).rows,
         held_out=held_out,
-        people=find_votes(locate(config.data or choice.data)),
-        about={
-            "name": splits.name,
-            "name_or_path": config.data or choice.data,
-            "source": splits.source,
-            "why": choice.why,
-            "better": choice.better,
-            "classes": len(splits.classes),
-            "image": "×".join(map(str, splits.shape)),
+        people=find_votes(locate(about["name_or_path"])),
+        about=about
+        | {
             "training": len(train),
             "training images that probes see": len(references),
             "validation": len(splits.validation),
@@ -111,8 +88,6 @@ def _at_most(images: ImageSet, rows: int, seed: int) -> ImageSet:
 
 def _check(images: StudyImages, config: DifficultyConfig) -> None:
     """Refuse now what measuring would refuse after the trainings."""
-    if not len(images.held_out):
-        raise wrong("data", expected="enough images for a validation split", got=str(images.splits))
     for what, part in (("training", images.references), ("test", images.splits.test)):
         if len(found := part.labels.unique()) < 2:
             got = f"only {part.classes[int(found[0])]}" if len(found) else "none"

@@ -31,8 +31,8 @@ from shoal.studies.exits_asked_images import known
 from shoal.studies.exits_asked_lines import END, FittedAnswer
 from shoal.studies.exits_config import ExitsConfig
 from shoal.studies.exits_training import batch_options, create_backbone, fit_config
+from shoal.studies.found_images import FOLDER_SIZE
 
-FOLDER_SIZE = 32  # pixels: what the network is made for
 WIDTH = 16  # channels of its first layer
 
 

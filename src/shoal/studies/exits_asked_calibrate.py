@@ -15,8 +15,8 @@ from shoal.exits.calibration import check_promise, fewest_rows
 from shoal.exits.content import Unseen, fingerprint
 from shoal.exits.policy_json import KINDS
 from shoal.exits.saving import load_network, save_policy
+from shoal.files import check_folder
 from shoal.measure import count_macs
-from shoal.studies.difficulty_asked import check_output
 from shoal.studies.exits_asked_config import CalibratingConfig, check_limits
 from shoal.studies.exits_asked_images import Found, find_images, takes
 from shoal.studies.exits_asked_lines import END, CalibratedAnswer
@@ -44,7 +44,7 @@ def calibrate_saved(
     check_limits(config)
     check_promise(config.max_accuracy_drop, config.confidence)
     net = load_network(folder).to(choose_device()[0])
-    check_output(folder)
+    check_folder(folder)
     found = find_images(net, data)
     told.say(f"calibrating on {found.says}")
     _check_size(data, len(found.new), config)

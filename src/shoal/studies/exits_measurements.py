@@ -20,9 +20,10 @@ from shoal.studies.exits_breakeven import Path, Smaller
 from shoal.studies.exits_config import BUDGETS, ExitsConfig
 from shoal.studies.exits_findings import Findings
 from shoal.studies.exits_measured import Measured, Promise
-from shoal.studies.exits_timing import Run, time_all
+from shoal.studies.exits_timing import Run, Timing, time_all
 
 TIMED_ROWS = 512
+PROMISED_CONFIDENCE = 0.95
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +44,11 @@ class Networks:
     early_history: History
     smaller: dict[int, tuple[nn.Module, History]]
 
+    def parameters(self) -> dict[str, int]:
+        """Of each network."""
+        smaller = {name_of(width): count_parameters(model) for width, (model, _) in self.smaller.items()}
+        return {"plain": count_parameters(self.plain), "early exit": count_parameters(self.early), **smaller}
+
 
 def measure(config: ExitsConfig, splits: ImageSplits, networks: Networks, progress: Progress) -> Findings:
     """Choose on the validation images, then look at the test images once.
@@ -54,40 +60,20 @@ def measure(config: ExitsConfig, splits: ImageSplits, networks: Networks, progre
         progress: told how it goes.
     """
     n = networks
-    precision = precision_named(n.plain_history.precision)
-    device, _ = choose_device(config.device)
-    options: dict[str, Any] = {"prepare": splits.normalise, "precision": precision, "device": device}
-    seen = exit_outputs(n.early, splits.validation.pair, **options)
+    look = _Look(config, splits, n, choose_device(config.device)[0])
+    seen = look.outputs(splits.validation.pair)
     kind = KINDS[config.policy]
     policy = choose_policy(seen, kind, max_accuracy_drop=config.max_accuracy_drop)
     path = policy_path(seen, kind)
-    test = splits.test.pair
-    outputs = exit_outputs(n.early, test, **options)
-
-    def answers(model: nn.Module, history: History) -> Tensor:
-        own = precision_named(history.precision)
-        return logits_of_plain(model, test, prepare=splits.normalise, precision=own, device=device)
-
-    plain_logits = answers(n.plain, n.plain_history)
-    sample = splits.normalise(test[0][:TIMED_ROWS])
-    macs_of = {width: count_macs(model, sample[:1].to(device)).total for width, (model, _) in n.smaller.items()}
-    plain_macs = count_macs(n.plain, sample[:1].to(device)).total
-    n.early.eval()
-    runs: dict[str, Run] = {
-        "plain": (n.plain.eval(), precision),
-        "early exit": (lambda rows: n.early.predict(rows, policy), precision),
-        **{
-            name_of(width): (model.eval(), precision_named(history.precision))
-            for width, (model, history) in n.smaller.items()
-        },
-    }
     progress.say("timing all networks in turn")
-    timing = time_all(runs, sample, device=device)
+    timing = look.time(policy)
+    outputs = look.outputs(splits.test.pair)
+    plain_logits = look.answers(n.plain, n.plain_history)
+    progress.say("measuring how deep the plain network has to go for each image")
+    depth = look.depths()
     exit_index, right, macs = outputs.replay(policy)
     _, bold_right, bold_macs = outputs.replay(path[0])
-    progress.say("measuring how deep the plain network has to go for each image")
-    exact = replace(precision, bf16=False)  # float32, in the memory format of the training
-    depth = _depths(config, splits, n.plain, exact, device)
+    plain_macs = look.macs(n.plain)
     measured = Measured(
         plain_right=plain_logits.argmax(1) == outputs.labels,
         early_right=right,
@@ -99,15 +85,15 @@ def measure(config: ExitsConfig, splits: ImageSplits, networks: Networks, progre
         bold_right=bold_right,
         bold_macs=bold_macs,
         speed_ups=timing.speed_ups("plain", "early exit"),
-        timed_macs=float(macs[: len(sample)].double().mean()),
+        timed_macs=float(macs[:TIMED_ROWS].double().mean()),
         batch_size=timing.batch_size,
         minutes=(n.plain_history.seconds / 60, n.early_history.seconds / 60),
         path=_path(outputs, path),
         smaller=tuple(
-            Smaller(name_of(width), answers(model, history).argmax(1) == outputs.labels, macs_of[width])
-            for width, (model, history) in n.smaller.items()
+            Smaller(name_of(width), look.answers(*trained).argmax(1) == outputs.labels, look.macs(trained[0]))
+            for width, trained in n.smaller.items()
         ),
-        promise=_promise(config, splits, n.early, outputs, options),
+        promise=look.promise(outputs),
         depth=depth.depth,
         soft_depth=depth.soft_depth,
         probes=len(depth.layers),
@@ -116,11 +102,7 @@ def measure(config: ExitsConfig, splits: ImageSplits, networks: Networks, progre
         max_accuracy_drop=config.max_accuracy_drop,
         splits=splits,
         at=n.early.at,
-        parameters={
-            "plain": count_parameters(n.plain),
-            "early exit": count_parameters(n.early),
-            **{name_of(width): count_parameters(model) for width, (model, _) in n.smaller.items()},
-        },
+        parameters=n.parameters(),
         plain_history=n.plain_history,
         early_history=n.early_history,
         smaller_histories={name_of(width): history for width, (_, history) in n.smaller.items()},
@@ -134,6 +116,94 @@ def measure(config: ExitsConfig, splits: ImageSplits, networks: Networks, progre
         timing=timing,
         measured=measured,
     )
+
+
+@dataclass(frozen=True, eq=False)
+class _Look:
+    """One way of looking at images for every network of a run: each in the precision that it was trained in."""
+
+    config: ExitsConfig
+    splits: ImageSplits
+    networks: Networks
+    device: torch.device
+
+    @property
+    def precision(self) -> Precision:
+        """Of the plain network and of the one with exits."""
+        return precision_named(self.networks.plain_history.precision)
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What everything that runs the network with exits is told."""
+        return {"prepare": self.splits.normalise, "precision": self.precision, "device": self.device}
+
+    @property
+    def sample(self) -> Float[Tensor, "n channels height width"]:
+        """The test images that are timed."""
+        return self.splits.normalise(self.splits.test.images[:TIMED_ROWS])
+
+    def outputs(self, pair: tuple[Tensor, Tensor]) -> ExitOutputs:
+        """What every exit says."""
+        return exit_outputs(self.networks.early, pair, **self.options)
+
+    def answers(self, model: nn.Module, history: History) -> Float[Tensor, "n classes"]:
+        """Logits of a network without exits for the test images."""
+        precision = precision_named(history.precision)
+        pair = self.splits.test.pair
+        return logits_of_plain(model, pair, prepare=self.splits.normalise, precision=precision, device=self.device)
+
+    def macs(self, model: nn.Module) -> int:
+        """Of a network without exits, for one image."""
+        return count_macs(model, self.sample[:1].to(self.device)).total
+
+    def time(self, policy: Policy) -> Timing:
+        """All networks beside each other."""
+        n, early = self.networks, self.networks.early.eval()
+        runs: dict[str, Run] = {
+            "plain": (n.plain.eval(), self.precision),
+            "early exit": (lambda rows: early.predict(rows, policy), self.precision),
+            **{
+                name_of(width): (model.eval(), precision_named(history.precision))
+                for width, (model, history) in n.smaller.items()
+            },
+        }
+        return time_all(runs, self.sample, device=self.device)
+
+    def promise(self, outputs: ExitOutputs) -> Promise:
+        """Ask for a certificate on the validation images, and see what the policy does on the test images."""
+        config, early = self.config, self.networks.early
+        kind, refused = KINDS[config.policy], ""
+        certified = never_leaving(kind, len(early.at))
+        asked: dict[str, Any] = {"max_accuracy_drop": config.promised_drop, "confidence": PROMISED_CONFIDENCE}
+        try:
+            certified = calibrate(early, self.splits.validation.pair, kind, **asked, seed=config.seed, **self.options)
+        except InputError as error:  # too few images to promise anything: that is a finding
+            refused = str(error)
+        _, right, macs = outputs.replay(certified)
+        certificate = certified.certificate
+        return Promise(
+            **asked,
+            refused=refused,
+            never_leaves=certificate is not None and certificate.never_leaves,
+            said=str(certificate or ""),
+            right=right,
+            macs=macs,
+        )
+
+    def depths(self) -> Depth:
+        """Prediction depth of the test images in the plain network, among some of its training images."""
+        config, train = self.config, self.splits.train
+        most = min(BUDGETS[config.budget].references, len(train))
+        references = stratified_sample(train, most, seed=config.seed)
+        return prediction_depth(
+            self.networks.plain,
+            references.pair,
+            self.splits.test.pair,
+            k=min(config.k, len(references) - 1),
+            prepare=self.splits.normalise,
+            precision=replace(self.precision, bf16=False),  # float32, in the memory format of the training
+            device=self.device,
+        )
 
 
 def name_of(width: int) -> str:
@@ -158,45 +228,3 @@ def _path(outputs: ExitOutputs, policies: list[Policy]) -> Path:
     replayed = [outputs.replay(policy) for policy in policies]
     right = torch.stack([right for _, right, _ in replayed], 1)
     return Path(right, torch.stack([macs for *_, macs in replayed], 1).double())
-
-
-def _promise(
-    config: ExitsConfig, splits: ImageSplits, early: EarlyExit, outputs: ExitOutputs, options: dict[str, Any]
-) -> Promise:
-    """Ask for a certificate on the validation images, and see what the policy does on the test images."""
-    drop, confidence, refused = config.promised_drop, 0.95, ""
-    kind = KINDS[config.policy]
-    certified = never_leaving(kind, len(early.at))
-    promise: dict[str, Any] = {"max_accuracy_drop": drop, "confidence": confidence, "seed": config.seed}
-    try:
-        certified = calibrate(early, splits.validation.pair, kind, **promise, **options)
-    except InputError as error:  # too few images to promise anything: that is a finding
-        refused = str(error)
-    _, right, macs = outputs.replay(certified)
-    certificate = certified.certificate
-    return Promise(
-        max_accuracy_drop=drop,
-        confidence=confidence,
-        refused=refused,
-        never_leaves=certificate is not None and certificate.never_leaves,
-        said=str(certificate or ""),
-        right=right,
-        macs=macs,
-    )
-
-
-def _depths(
-    config: ExitsConfig, splits: ImageSplits, plain: nn.Module, precision: Precision, device: torch.device
-) -> Depth:
-    """Prediction depth of the test images in the plain network, among some of its training images."""
-    most = min(BUDGETS[config.budget].references, len(splits.train))
-    references = stratified_sample(splits.train, most, seed=config.seed)
-    return prediction_depth(
-        plain,
-        references.pair,
-        splits.test.pair,
-        k=min(config.k, len(references) - 1),
-        prepare=splits.normalise,
-        precision=precision,
-        device=device,
-    )
