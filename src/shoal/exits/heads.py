@@ -27,20 +27,25 @@ class ImageHead(nn.Module):
 
     def forward(self, features: Float[Tensor, "b channels height width"]) -> Float[Tensor, "b classes"]:
         """Return the logits."""
-        quadrants = F.adaptive_avg_pool2d(features, 2).flatten(1)  # [b, 4 * channels]
-        return self.linear(torch.cat([quadrants, _largest(features)], 1))
+        # not self.linear(...): for one row, right after the convolutions of a layer, a module's call takes longer than
+        # the product
+        return F.linear(_pooled(features), self.linear.weight, self.linear.bias)
 
 
-def _largest(features: Float[Tensor, "b channels height width"]) -> Float[Tensor, "b channels"]:
-    """The overall maxima, by the quicker of two ways.
+def _pooled(features: Float[Tensor, "b channels height width"]) -> Float[Tensor, "b five_channels"]:
+    """Quadrant means and overall maxima, by the quicker of two ways.
 
-    On a CPU the pooling is ten times faster with bfloat16 in channels_last, amax four times with float32 in rows. While
-    training it is the pooling: amax would share a gradient among equal values.
+    On a CPU adaptive pooling finds maxima ten times faster with bfloat16 in channels_last, amax four times with float32
+    in rows. While training it is the pooling: amax would share a gradient among equal values.
     """
-    in_rows = features.dtype == torch.float32 and features.is_contiguous()
-    if in_rows and not torch.is_grad_enabled():
-        return features.amax((2, 3))
-    return F.adaptive_max_pool2d(features, 1).flatten(1)
+    height, width = features.shape[2:]
+    in_rows = features.dtype == torch.float32 and features.is_contiguous() and not torch.is_grad_enabled()
+    if in_rows and height % 2 == width % 2 == 0:
+        means = F.avg_pool2d(features, (height // 2, width // 2))
+    else:
+        means = F.adaptive_avg_pool2d(features, 2)
+    largest = features.amax((2, 3)) if in_rows else F.adaptive_max_pool2d(features, 1).flatten(1)
+    return torch.cat([means.flatten(1), largest], 1)
 
 
 class TokenHead(nn.Module):

@@ -8,7 +8,7 @@ The backbone is not changed and not copied: exits listen with forward hooks, and
 the rows that go on to the layers that follow. Finished rows are not in the batch any more and cost nothing.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -145,7 +145,29 @@ class EarlyExit(nn.Module):
             fix = "calibrate one for this network, or drop the guarantee with policy.with_thresholds(policy.thresholds)"
             raise wrong("policy", expected=f"one calibrated for this network ({self.fingerprint()})", got=got, fix=fix)
         with in_mode(self, training=False):
-            return self._predict(x, policy)
+            alone = len(x) == 1 and not policy.remembers
+            return self._predict_alone(x, policy) if alone else self._predict(x, policy)
+
+    def _predict_alone(self, x: Tensor, policy: Policy) -> ExitResult:
+        """One row: nothing to select, and every step that is left out is seen on the clock."""
+        asked = [index for index in range(len(self.at)) if policy.lets_leave(index)]
+        heads = [_quick_call(self.heads[index]) for index in asked]
+        found: list[tuple[Tensor, int]] = []
+
+        def leave(place: int, output: Tensor) -> None:
+            answer = heads[place](output)  # [1, C]
+            if policy.leaves_alone(answer, asked[place]):
+                found.append((answer, asked[place]))
+                raise _AllDone
+
+        try:
+            with tapped(self.backbone, [self.at[index] for index in asked], leave):
+                found.append((logits_of(self.backbone(x), "backbone"), len(self.at)))
+        except _AllDone:
+            pass
+        logits, index = found[0]
+        macs = self.exit_costs(x)[index : index + 1].to(x.device)
+        return ExitResult(logits.float(), torch.tensor([index], device=x.device), macs)
 
     def _predict(self, x: Tensor, policy: Policy) -> ExitResult:
         rows = torch.arange(len(x), device=x.device)  # the rows that are still in the batch
@@ -154,13 +176,14 @@ class EarlyExit(nn.Module):
         logits = x.new_zeros(len(x), self.num_classes, dtype=torch.float32)
         # without memory, heads at which no row can leave are asked nothing
         asked = [index for index in range(len(self.at)) if memory is not None or policy.lets_leave(index)]
+        heads = [_quick_call(self.heads[index]) for index in asked]
 
         def leave(place: int, output: Tensor) -> Tensor | None:
             nonlocal rows, memory
             index = asked[place]
-            answer = self.heads[index](output)  # [rows, C]
+            answer = heads[place](output)  # [rows, C]
             done, memory = policy.decide(answer, index, memory)  # [rows]
-            leaving = int(done if len(rows) == 1 else done.sum())  # one row pays for every step
+            leaving = int(done.sum())
             if leaving == 0:
                 return None
             if leaving == len(rows):
@@ -239,6 +262,11 @@ class EarlyExit(nn.Module):
         if self.backbone_is_frozen:
             self.backbone.eval()
         return self
+
+
+def _quick_call(head: nn.Module) -> Callable[[Tensor], Tensor]:
+    """What runs a head: its forward, without the machinery of hooks where it has none."""
+    return head if head._forward_hooks or head._forward_pre_hooks else head.forward
 
 
 def _two_rows(example: Tensor, device: torch.device) -> Tensor:

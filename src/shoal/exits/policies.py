@@ -10,6 +10,7 @@ row: from the logits of that exit alone, or, as `Patience`, from what the exits 
     Confidence([0.9, 0.8], temperatures=[1.3, 1.1])  # logits are divided by them first, see `fit_temperatures`
 """
 
+import functools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -47,6 +48,7 @@ class Policy:
 
     high_leaves: ClassVar[bool] = True
     never: ClassVar[float] = math.inf
+    remembers: ClassVar[bool] = False  # whether what earlier exits said counts
     range: ClassVar[tuple[float, float]] = (-math.inf, math.inf)
 
     def __init__(
@@ -127,6 +129,12 @@ class Policy:
         """
         return self.passes(self.score(self._tempered(logits, exit_index)), exit_index)
 
+    def leaves_alone(self, logits: Float[Tensor, "1 classes"], exit_index: int) -> bool:
+        """`leaves` of one row, with one step less: where one row is predicted, steps are what costs."""
+        score = float(self.score(self._tempered(logits, exit_index)))
+        threshold = _as_float32(self.thresholds[exit_index])  # as a comparison with a tensor takes it
+        return score >= threshold if self.high_leaves else score <= threshold
+
     def scores(self, logits: Float[Tensor, "exits n classes"]) -> Float[Tensor, "exits n"]:
         """What is compared with the thresholds, of every exit before the last.
 
@@ -156,6 +164,11 @@ class Policy:
     def _tempered(self, logits: Tensor, exit_index: int) -> Tensor:
         temperature = self.temperatures[exit_index]
         return logits.float() if temperature == 1 else logits.float() / temperature
+
+
+@functools.cache
+def _as_float32(value: float) -> float:
+    return torch.tensor(value, dtype=torch.float32).item()
 
 
 @dataclass(frozen=True, init=False)
@@ -259,6 +272,7 @@ class Patience(Policy):
                 [1.]])
     """
 
+    remembers: ClassVar[bool] = True
     range: ClassVar[tuple[float, float]] = (0.0, math.inf)
 
     def __init__(
