@@ -29,10 +29,10 @@ def test_a_batch_of_one_is_answered_as_in_a_larger_one(kind: type[Policy]) -> No
     net = EarlyExit(create_model("cifar_resnet18", width=8, seed=0), at=["layer1", "layer2", "layer3"], num_classes=10)
     images = torch.randn(12, 3, 32, 32, generator=torch.Generator().manual_seed(1))
     first = torch.stack([logits.detach() for logits in net.eval()(images)])[:-1]
-    middle = float(kind([kind.never] * 3).scores(first).median())
+    middle = float(kind([kind.never] * 3).scores(first).mean())  # no row's own score: those differ by rounding
     policy = kind([middle, kind.never, middle])
     together = net.predict(images, policy)
-    assert 1 < len(together.exit_index.unique())
+    assert len(together.exit_index.unique()) > 1
     for row in range(12):
         alone = net.predict(images[row : row + 1], policy)
         assert torch.equal(alone.exit_index, together.exit_index[row : row + 1])
