@@ -12,7 +12,7 @@ import json
 import math
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -71,9 +71,8 @@ class Theirs(nn.Module):
 
     def forward(self, source: Tensor, target: Tensor) -> Tensor:
         """Logits of the token after each of `target`."""
-        return self.decode(
-            self.transformer.encoder(self.embed(source), src_key_padding_mask=source == PAD), source, target
-        )
+        memory = self.transformer.encoder(self.embed(source), src_key_padding_mask=source == PAD)
+        return self.decode(memory, source, target)
 
     def decode(self, memory: Tensor, source: Tensor, target: Tensor) -> Tensor:
         """The same, of what the encoder left."""
@@ -131,7 +130,7 @@ def prepare(size: str) -> tuple[SummaryModel, Theirs, Encoded]:
     return ours, Theirs(ours), encoded
 
 
-def in_turn(ways: dict[str, Callable[[], object]], turns: int) -> dict[str, list[float]]:
+def in_turn(ways: Mapping[str, Callable[[], object]], turns: int) -> dict[str, list[float]]:
     """Seconds of each, one after the other, turn by turn, after an untimed one."""
     seconds: dict[str, list[float]] = {name: [] for name in ways}
     for turn in range(turns + 1):
@@ -148,7 +147,8 @@ def training(args: argparse.Namespace) -> dict[str, Any]:
     ours, theirs, encoded = prepare(args.size)
     batches = TokenBatches(encoded, tokens=4096)
     some = [batches.batch(step, "full", World.current()) for step in range(BATCHES)]
-    ours.eval(), theirs.eval()
+    ours.eval()
+    theirs.eval()
     for source, target in some[:3]:
         mine, other = float(ours.losses(source, target).nll.mean()), float(theirs.loss(source, target))
         assert abs(mine - other) < 1e-4, (mine, other)
@@ -178,11 +178,8 @@ def training(args: argparse.Namespace) -> dict[str, Any]:
         seconds = in_turn(ways, args.turns)
         ratios = [b / a for a, b in zip(*seconds.values(), strict=True)]
         per = {way: tokens / statistics.median(times) for way, times in seconds.items()}
-        found[name] = {
-            "tokens_per_second": per,
-            "ratio": statistics.median(ratios),
-            "spread": [min(ratios), max(ratios)],
-        }
+        spread = [min(ratios), max(ratios)]
+        found[name] = {"tokens_per_second": per, "ratio": statistics.median(ratios), "spread": spread}
         say(f"training, {name}: {per}; ratio {found[name]['ratio']:.2f}")
     return found
 
@@ -194,7 +191,8 @@ def writing(args: argparse.Namespace) -> dict[str, Any]:
     with torch.no_grad():
         ours.embedding.weight.mul_(3)  # opinions, so that beams differ and end at different places
         theirs.embedding.weight.copy_(ours.embedding.weight)
-    ours.eval(), theirs.eval()
+    ours.eval()
+    theirs.eval()
     room = ours.config.max_target
     rules = WritingRules(num_beams=BEAMS, no_repeat_ngram=0)
     forbid = Filter(rules, torch.zeros(ours.config.vocabulary, dtype=torch.bool))

@@ -89,7 +89,7 @@ def test_a_damaged_model_is_told_of(trained: Summarizer, tmp_path: Path, name: s
 
 
 def test_a_folder_that_is_no_model_is_told_of(tmp_path: Path) -> None:
-    with pytest.raises(ShoalError, match="got a folder without config.json"):
+    with pytest.raises(ShoalError, match=r"got a folder without config\.json"):
         Summarizer.from_pretrained(tmp_path)
     with pytest.raises(ShoalError, match="got no folder of this name"):
         Summarizer.from_pretrained(tmp_path / "nothing")
