@@ -63,6 +63,7 @@ class Theirs(nn.Module):
         for stack, name in ((self.transformer.encoder, "encoder"), (self.transformer.decoder, "decoder")):
             for mine, theirs in zip(getattr(ours, name), stack.layers, strict=True):
                 theirs.load_state_dict(mine.state_dict())
+            assert stack.norm is not None
             stack.norm.load_state_dict(getattr(ours, f"{name}_norm").state_dict())
 
     def embed(self, tokens: Tensor) -> Tensor:

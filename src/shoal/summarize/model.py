@@ -110,7 +110,7 @@ class SummaryModel(nn.Module):
         mask, memory = self.encode(source)
         x = self.decode(target, memory, mask)
         copying = self.copying(x, memory, mask)
-        return self._log_probabilities(x, copying, source)
+        return self.log_probabilities(x, copying, source)
 
     def losses(self, source: Int[Tensor, "batch seq"], target: Int[Tensor, "batch length"]) -> Losses:
         """What training minimises.
@@ -166,7 +166,7 @@ class SummaryModel(nn.Module):
         writing.position += 1
         x = self.decoder_norm(x).view(len(writing.source), -1, x.shape[-1])  # (documents, beams, D)
         copying = self.copying(x, writing.memory, writing.mask, writing.copy_keys)
-        return self._log_probabilities(x, copying, writing.source).flatten(0, 1)
+        return self.log_probabilities(x, copying, writing.source).flatten(0, 1)
 
     def embed(self, tokens: Tensor, begin: int = 0) -> Tensor:
         """Tokens at the places from `begin` on as the first block gets them."""
@@ -189,7 +189,8 @@ class SummaryModel(nn.Module):
     def _copy_keys(self, memory: Tensor) -> Tensor | None:
         return None if self.copy_head is None else self.copy_head.keys_of(memory)
 
-    def _log_probabilities(self, x: Tensor, copying: Copying | None, source: Tensor) -> Tensor:
+    def log_probabilities(self, x: Tensor, copying: Copying | None, source: Tensor) -> Tensor:
+        """Of the next token, copied or written."""
         log_p = self.logits(x).log_softmax(-1)
         if copying is None:
             return log_p

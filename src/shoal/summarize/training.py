@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from shoal.data.texts import TextPairs, read_pairs
+from shoal.data.texts import TextPairs, deduplicate, read_pairs
 from shoal.engine import History, Precision, Progress, RunFolder, Silent, seed_everything, stream
 from shoal.engine import fit as fit_model
 from shoal.errors import wrong
@@ -36,6 +36,7 @@ def fit(
     config: SummarizerConfig | None = None,
     *,
     run: RunFolder | None = None,
+    part: str = "summarizer",
     progress: Progress | None = None,
 ) -> Summarizer:
     """Train a summarizer.
@@ -45,6 +46,7 @@ def fit(
         validation: of the same kinds; what the verdict is about.
         config: how.
         run: folder for checkpoints and metrics; a run that was stopped goes on where it was.
+        part: name of this training within the run.
         progress: told how it goes.
 
     Returns:
@@ -71,7 +73,7 @@ def fit(
         objective=likelihood(config.label_smoothing),
         validate=watch,
         run=run,
-        part="summarizer",
+        part=part,
         progress=progress,
     )
     summarizer.history, summarizer.verdict = history, verdict_on(history)
@@ -122,16 +124,6 @@ def hold_back(pairs: TextPairs, rows: int, seed: int) -> tuple[TextPairs, TextPa
     return pairs.take(sorted(order[rows:])), pairs.take(sorted(order[:rows]))
 
 
-def distinct_from(pairs: TextPairs, others: TextPairs) -> list[int]:
-    """Rows whose document and summary occur nowhere among the others, letter case and spaces aside."""
-    documents, summaries = ({_plain(text) for text in texts} for texts in (others.documents, others.summaries))
-    return [
-        row
-        for row, (document, summary) in enumerate(zip(pairs.documents, pairs.summaries, strict=True))
-        if _plain(document) not in documents and _plain(summary) not in summaries
-    ]
-
-
 def verdict_on(history: History) -> Verdict | None:
     """The verdict, where there are enough rows for one."""
     return diagnose(history.rows) if len(history.rows) >= LEAST_ROWS else None
@@ -152,11 +144,10 @@ class _Watch:
         some = validation.take(order[: config.watched])
         self.validation = summarizer.encode(some.documents, some.summaries)
         self.slices: dict[str, Encoded] = {}
-        if len(held_back):
-            encoded = summarizer.encode(held_back.documents, held_back.summaries)
-            self.slices["held_back_loss"] = encoded
-            if distinct := distinct_from(held_back, train):
-                self.slices["distinct_loss"] = encoded.take(distinct)
+        distinct = deduplicate(held_back, against=train)
+        for name, pairs in (("held_back_loss", held_back), ("distinct_loss", distinct)):
+            if len(pairs):
+                self.slices[name] = summarizer.encode(pairs.documents, pairs.summaries)
 
     def __call__(self, model: Any, precision: Precision, device: torch.device) -> dict[str, float]:
         options = {"precision": precision, "device": device}
@@ -166,7 +157,3 @@ class _Watch:
 
 def _texts(pairs: TextPairs) -> list[str]:
     return [*pairs.documents[:TOKENIZER_TEXTS], *pairs.summaries[:TOKENIZER_TEXTS]]
-
-
-def _plain(text: str) -> str:
-    return " ".join(text.lower().split())
