@@ -92,19 +92,10 @@ def test_the_commands_and_their_flags() -> None:
     from shoal.cli import app, attention, circuits, data, difficulty, exits, study, summarize
 
     words = lambda group: {name for name in group if not name.startswith("-")}  # noqa: E731
-    assert words(app) == {
-        "attention",
-        "circuits",
-        "data",
-        "demo",
-        "difficulty",
-        "exits",
-        "report",
-        "study",
-        "summarize",
-    }
+    systems = {"attention", "circuits", "difficulty", "exits", "summarize"}
+    assert words(app) == {"data", "demo", "report", "study", *systems}
     assert words(data) == {"fetch", "list", "verify"}
-    assert words(study) == {"attention", "circuits", "difficulty", "exits", "summarize"}
+    assert words(study) == systems
     assert words(attention) == {"error"}
     assert words(circuits) == {"compare", "learn", "page", "verify"}
     assert words(difficulty) == {"label-errors", "score"}

@@ -108,8 +108,8 @@ def run(
     from shoal.summarize import Summarizer, WritingRules
 
     rules = WritingRules(**writing.options())
-    texts, places = read_all(files, sys.stdin.buffer, document)
     summarizer = Summarizer.from_pretrained(model)
+    texts, places = read_all(files, sys.stdin.buffer, document)
     if cut := summarizer.encode(texts).cut:
         print(f"{cut} of {len(texts)} documents are longer than the model reads, and cut", file=sys.stderr)
     written = summarizer.write(texts, rules)
