@@ -169,10 +169,12 @@ def main() -> None:
     parser.add_argument("data", choices=(*ROWS, "cifar10n"))
     parser.add_argument("--seeds", type=int, default=0, help="5 unless given, for labels that people gave 1")
     parser.add_argument("--first", type=int, default=0, help="the first of the seeds")
+    parser.add_argument("--kind", choices=KINDS, help="of noise; all unless given")
     args = parser.parse_args()
     record = read_record()
     people = args.data == "cifar10n"
-    cells = [(kind, 0.0) for kind in PEOPLE] if people else list(itertools.product(KINDS, RATES))
+    kinds = (args.kind,) if args.kind else KINDS
+    cells = [(kind, 0.0) for kind in PEOPLE] if people else list(itertools.product(kinds, RATES))
     known = {(r["data"], r["kind"], 0.0 if people else r["rate"], r["seed"]) for r in record["rows"]}
     for seed in range(args.first, args.first + (args.seeds or (1 if people else 5))):
         for kind, rate in cells:
