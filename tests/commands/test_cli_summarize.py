@@ -10,7 +10,7 @@ import pytest
 
 from shoal.summarize import Summarizer, score
 from tests.commands.process import on_a_full_disk, run, shoal
-from tests.summarize.test_summarize_training import pairs
+from tests.summarize.toy import pairs
 
 FIT = ["--epochs", "12", "--size", "tiny", "--vocabulary", "330", "--max-source", "40", "--max-target", "12"]
 FIT += ["--batch-tokens", "512", "--precision", "fp32", "--dropout", "0", "--held-back", "20"]

@@ -10,7 +10,7 @@ from shoal.report import render
 from shoal.studies.result import Result
 from shoal.studies.summarize import SummarizeStudy
 from shoal.studies.summarize_config import BUDGETS, SummarizeConfig, resolve
-from tests.summarize.test_summarize_training import pairs
+from tests.summarize.toy import pairs
 
 IDS = (
     "training_loss_falls",

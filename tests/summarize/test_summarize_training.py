@@ -15,28 +15,7 @@ from shoal.errors import InputError, ShoalError
 from shoal.summarize import Summarizer, SummarizerConfig, Tokenizer, fit
 from shoal.summarize.explaining import explain
 from shoal.summarize.training import hold_back
-
-NAMES = ("anna", "boris", "clara", "dmitri", "elena", "felix", "greta", "hugo", "irene", "jonas")
-THINGS = ("library", "driver", "manual", "server", "client", "parser", "plugin", "viewer", "editor", "player")
-TINY = SummarizerConfig(
-    minutes=0, epochs=15, size="tiny", vocabulary=330, max_source=40, max_target=12, batch_tokens=512, precision="fp32",
-    device="cpu", held_back=20, watched=20, dropout=0.0,
-)  # fmt: skip
-
-
-def pairs(rows: int, begin: int = 0) -> list[tuple[str, str]]:
-    """A document tells who made what; the summary says it in short."""
-    found = []
-    for row in range(begin, begin + rows):
-        name, thing = NAMES[row % 10], THINGS[(row // 10) % 10]
-        document = f"This is number {row}. It was written by {name} in a long winter. It is a {thing}, and a good one."
-        found.append((document, f"{thing} by {name}"))
-    return found
-
-
-@pytest.fixture(scope="module")
-def trained() -> Summarizer:
-    return fit(pairs(400), pairs(40, 400), TINY)
+from tests.summarize.toy import TINY, pairs
 
 
 def test_losses_fall_and_a_verdict_is_given(trained: Summarizer) -> None:
