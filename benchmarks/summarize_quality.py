@@ -3,7 +3,7 @@
     python -m benchmarks.summarize_quality [debian-5|debian-30|aeslc-30|all]
 
 Debian's package descriptions (2,000 test rows) after 5 and 30 minutes of training, e-mails of AESLC (1,960 development
-rows, against their own subjects) after 30: as `shoal summarize fit` and `score` do it, with nothing set but the minutes.
+rows, against their own subjects) after 30: as `shoal summarize fit` and `score` do it, nothing set but the minutes.
 Beside the model: first sentence and leads, which need no training. Writes benchmarks/records/summarize-quality.json.
 """
 

@@ -1,5 +1,6 @@
 """What users of other tools reported or asked for: one test for each of their threads."""
 
+import itertools
 import math
 from pathlib import Path
 
@@ -84,7 +85,7 @@ def test_fairseq_5206_a_blocked_ngram_stays_blocked_in_every_beam() -> None:
     for seed in range(4):
         model = create(seed, max_target=40)
         for summary in write(model, documents(seed=seed), rules, Filter(rules, NO_WORDS)):
-            grams = list(zip(summary, summary[1:], strict=False))
+            grams = list(itertools.pairwise(summary))
             assert len(set(grams)) == len(grams)
 
 
