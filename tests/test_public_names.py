@@ -35,6 +35,12 @@ ROOMS = {
     "shoal.difficulty": "Depth Features LabelIssues Neighbours PredictionHistory Recorder Score ScoreTable "
     "choose_layers depth_of_features difficulty_scores find_label_errors nearest prediction_depth probe_features "
     "prototypicality",
+    "shoal.summarize": "Explanation ModelConfig Rouge RougeTable SimulatedCurve Summarizer SummarizerConfig "
+    "SummaryModel Tokenizer Verdict WritingRules baselines compare diagnose explain first_sentence fit lead score "
+    "simulate",
+    "shoal.data.texts": "TextPairs TextSpec TextSplits deduplicate describe_texts fetch_texts find_best_texts "
+    "holds_texts list_text_sets load_texts match_text_spec read_docstrings read_documents read_git_log read_pairs "
+    "split_pairs verify_texts",
 }
 
 
@@ -51,6 +57,7 @@ def test_arguments_of_the_contract() -> None:
     from shoal.circuits import Agreement, Proof, compare, compile_rule, decompile, learn, verify
     from shoal.exits import EarlyExit, ExitResult, fit_exits, frontier
     from shoal.measure import count_macs, record
+    from shoal.summarize import Summarizer, Verdict, diagnose, fit, score
 
     names = lambda function: list(inspect.signature(function).parameters)  # noqa: E731
     assert names(linear_attention)[:8] == ["q", "k", "v", "feature_map", "is_causal", "key_mask", "scale", "enable_gqa"]
@@ -71,21 +78,29 @@ def test_arguments_of_the_contract() -> None:
     assert [field.name for field in dataclasses.fields(ExitResult)] == ["logits", "exit_index", "macs"]
     assert list(inspect.signature(fit_exits).parameters)[:4] == ["net", "train", "validation", "mode"]
     assert list(inspect.signature(frontier).parameters)[:2] == ["net", "data"]
+    assert names(fit)[:3] == ["train", "validation", "config"]
+    asked = ["self", "texts", "num_beams", "max_words", "length_penalty", "no_repeat_ngram"]
+    assert names(Summarizer.summarize)[:6] == asked
+    assert names(score)[:2] == ["predictions", "references"]
+    assert names(diagnose)[:1] == ["history"]
+    assert {field.name for field in dataclasses.fields(Verdict)} >= {"kind", "step", "gap", "low", "high"}
     assert list(inspect.signature(count_macs).parameters)[:2] == ["model", "inputs"]
     assert list(inspect.signature(record).parameters)[:2] == ["model", "layers"]
 
 
 def test_the_commands_and_their_flags() -> None:
-    from shoal.cli import app, attention, circuits, data, difficulty, exits, study
+    from shoal.cli import app, attention, circuits, data, difficulty, exits, study, summarize
 
     words = lambda group: {name for name in group if not name.startswith("-")}  # noqa: E731
-    assert words(app) == {"attention", "circuits", "data", "demo", "difficulty", "exits", "report", "study"}
+    systems = {"attention", "circuits", "difficulty", "exits", "summarize"}
+    assert words(app) == {"data", "demo", "report", "study", *systems}
     assert words(data) == {"fetch", "list", "verify"}
-    assert words(study) == {"attention", "circuits", "difficulty", "exits"}
+    assert words(study) == systems
     assert words(attention) == {"error"}
     assert words(circuits) == {"compare", "learn", "page", "verify"}
     assert words(difficulty) == {"label-errors", "score"}
     assert words(exits) == {"calibrate", "export", "fit", "sweep"}
+    assert words(summarize) == {"fit", "run", "score"}
     flags = lambda app: {name for argument in app.assemble_argument_collection() for name in argument.names}  # noqa: E731
     common = {"--budget", "--seed", "--run", "--json", "--who"}
     assert {"--data", "--minutes", "--offline", "--device", *common} <= flags(study["exits"])
@@ -100,6 +115,13 @@ def test_the_commands_and_their_flags() -> None:
     assert asked <= flags(attention["error"])
     measured = {"--model", "--layers", "--k", "--minutes", "--epochs", "--size", "--shown", "--seed", "--offline"}
     assert {"--output", "--json"} | measured <= flags(difficulty["score"]) & flags(difficulty["label-errors"])
+    texts = {"--data", "--minutes", "--compare-minutes", "--overfit-minutes", "--attention", "--device"}
+    assert {*texts, *common} <= flags(study["summarize"])
+    rows = {"--document", "--summary", "--strict", "--offline", "--json"}
+    assert {"--validation", "--output", "--minutes", "--epochs", "--size", "--seed", *rows} <= flags(summarize["fit"])
+    written = {"--num-beams", "--max-words", "--length-penalty", "--no-repeat-ngram", "--temperature"}
+    assert {*written, *rows} <= flags(summarize["score"])
+    assert {*written, "--document", "--json"} <= flags(summarize["run"])
     assert {"--data", "--offline", "--seed", "--minutes", "--run", "--json", "--who"} <= flags(app["demo"])
 
 

@@ -199,7 +199,9 @@ def test_an_interrupted_study_saves_and_says_so(tmp_path: Path, how: signal.Sign
 
 def test_data_commands(tmp_path: Path) -> None:
     listed = shoal("data", "list", "--json", cwd=tmp_path)
-    assert {row["name"] for row in json.loads(listed.stdout)} == {"cifar10", "fashion-mnist", "mnist", "digits"}
+    images = {"cifar10", "fashion-mnist", "mnist", "digits"}
+    texts = {"debian-descriptions", "aeslc", "docstrings", "git-log"}
+    assert {row["name"] for row in json.loads(listed.stdout)} == images | texts
     assert shoal("data", "verify", "digits", cwd=tmp_path).returncode == 0
 
 

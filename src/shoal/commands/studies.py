@@ -14,6 +14,7 @@ from shoal.studies.attention_config import AttentionConfig
 from shoal.studies.circuits_config import CircuitsConfig
 from shoal.studies.difficulty_config import DifficultyConfig
 from shoal.studies.exits_config import ExitsConfig
+from shoal.studies.summarize_config import SummarizeConfig
 
 if TYPE_CHECKING:
     from shoal.engine import Progress
@@ -68,6 +69,23 @@ def circuits(
         notebook: goes into the report.
     """
     _run(partial(_circuits, config, notebook), output)
+
+
+@study.command
+def summarize(
+    config: Annotated[SummarizeConfig, Parameter(name="*")] = SummarizeConfig(),  # noqa: B008 - frozen
+    *,
+    output: Output = Output(),
+    notebook: Notebook = Notebook(),  # noqa: B008 - frozen
+) -> None:
+    """A summarizer: its losses and whether it overfits, its summaries, exact against linear attention.
+
+    Args:
+        config: the study's settings.
+        output: of the run.
+        notebook: goes into the report.
+    """
+    _run(partial(_summarize, config, notebook), output)
 
 
 @study.command
@@ -132,6 +150,7 @@ def demo(
         studies = (
             _attention(AttentionConfig(budget="quick", seed=seed), notebook, progress),
             _circuits(CircuitsConfig(budget="quick", seed=seed), notebook, progress),
+            _summarize(SummarizeConfig(budget="quick", offline=offline, seed=seed), notebook, progress),
             _difficulty(depths, notebook, progress),
             images,
         )
@@ -159,6 +178,12 @@ def _circuits(config: CircuitsConfig, notebook: Notebook, progress: "Progress") 
     from shoal.studies.circuits import CircuitsStudy
 
     return _announced(CircuitsStudy(config, _notes(notebook)), progress)
+
+
+def _summarize(config: SummarizeConfig, notebook: Notebook, progress: "Progress") -> _Study:
+    from shoal.studies.summarize import SummarizeStudy
+
+    return _announced(SummarizeStudy(config, _notes(notebook)), progress)
 
 
 def _difficulty(config: DifficultyConfig, notebook: Notebook, progress: "Progress") -> _Study:

@@ -51,7 +51,8 @@ def fit(
         config: how to train.
         objective: what to minimise; cross-entropy of logits unless given.
         validate: called as validate(model, precision, device) for every row of the history; returns
-            {"loss", "accuracy"}. Where it has a method rewind(rows), that is told how many rows there are at the start.
+            {"loss", "accuracy"}, and what else belongs into the row under its own name. Where it has a method
+            rewind(rows), that is told how many rows there are at the start.
         run: folder for checkpoints and metrics; a run that is there goes on where it stopped.
         part: name of this training within the run.
         progress: told how it goes.
@@ -159,9 +160,7 @@ class _Loop:
         if config.clip_norm:
             nn.utils.clip_grad_norm_(self.model.parameters(), config.clip_norm)
         self.optimizer.step()
-        self.sums["loss"] += loss
         self.sums["steps"] += 1
-        self.sums["rows"] += len(labels)
         pace.advance(size)
         if self.average:
             self.average.update(self.model, pace.step, pace.progress)
@@ -171,7 +170,9 @@ class _Loop:
 
     def _counted_loss(self, model: nn.Module, inputs: Tensor, labels: Tensor) -> Tensor:
         loss, counts = self.objective(model, inputs, labels)
+        self.sums["loss"] += float(counts.get("loss", loss))
         self.sums["correct"] += float(counts.get("correct", 0))
+        self.sums["rows"] += float(counts.get("of", len(labels)))
         return loss
 
     def _row_is_due(self) -> bool:
@@ -198,6 +199,7 @@ class _Loop:
                 advice = "look for NaN in the validation data, or try a lower learning rate"
                 raise ShoalError(f"the validation loss is not finite ({self.part}, step {pace.step}): {advice}")
             row |= {"validation_loss": found["loss"], "validation_accuracy": found["accuracy"]}
+            row |= {name: value for name, value in found.items() if name not in ("loss", "accuracy")}
             self._watch(found["loss"])
         row["seconds"] = round(self._seconds(), 3)
         self.history.rows.append(row)

@@ -1,7 +1,8 @@
 """What training minimises and what is counted beside it, and the same sums over a data set.
 
 An objective is a function of (model, inputs, labels) that returns the loss, a float32 scalar, and a dictionary
-of counts; the count "correct", where it is given, becomes an accuracy.
+of counts. Of these, "correct" becomes an accuracy, out of "of" or else of the rows; and "loss" is what the history
+shows in place of what is minimised, where that holds penalties too.
 """
 
 from collections.abc import Callable

@@ -1,0 +1,88 @@
+"""How good summaries become in how many minutes: trained from nothing, scored on rows that nothing was chosen with.
+
+    python -m benchmarks.summarize_quality [debian-5|debian-30|aeslc-30|all]
+
+Debian's package descriptions (2,000 test rows) after 5 and 30 minutes of training, e-mails of AESLC (1,960 development
+rows, against their own subjects) after 30: as `shoal summarize fit` and `score` do it, nothing set but the minutes.
+Beside the model: first sentence and leads, which need no training. Writes benchmarks/records/summarize-quality.json.
+"""
+
+import argparse
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+from shoal.data.texts import load_texts
+from shoal.engine import describe_environment
+from shoal.files import write_json
+from shoal.summarize import Rouge, SummarizerConfig, WritingRules, baselines, compare, fit, score
+
+RECORD = Path(__file__).parent / "records" / "summarize-quality.json"
+PARTS = {
+    "debian-5": ("debian-descriptions", 5.0),
+    "debian-30": ("debian-descriptions", 30.0),
+    "aeslc-30": ("aeslc", 30.0),
+}
+RULES = {"greedy": WritingRules(num_beams=1), "4 beams": WritingRules(num_beams=4)}
+
+
+def say(text: str) -> None:
+    """Progress."""
+    print(f"{time.strftime('%H:%M:%S')}  {text}", flush=True)
+
+
+def numbers(rouge: Rouge) -> dict[str, list[float]]:
+    """Value and ends of each metric."""
+    return {name: [of.value, of.low, of.high] for name, of in rouge.metrics.items()}
+
+
+def measure(data: str, minutes: float) -> dict[str, Any]:
+    """Train and score."""
+    splits = load_texts(data)
+    config = SummarizerConfig(minutes=minutes)
+    summarizer = fit(splits.train, splits.validation, config)
+    last = summarizer.history.rows[-1]
+    say(f"{data}, {minutes:g} minutes: {last}; {summarizer.verdict}")
+    rows = splits.held_out
+    references = [[summary] for summary in rows.summaries]
+    others = baselines(rows.documents, references)
+    found: dict[str, Any] = {name: numbers(others[name]) for name in others}
+    ahead: dict[str, Any] = {}
+    seconds: dict[str, float] = {}
+    for name, rules in RULES.items():
+        began = time.perf_counter()
+        rouge = score(summarizer.write(rows.documents, rules), references)
+        seconds[name] = time.perf_counter() - began
+        found[name] = numbers(rouge)
+        apart = compare(rouge, others["first sentence"])
+        ahead[name] = {metric: [of.value, of.low, of.high] for metric, of in apart.metrics.items()}
+        say(f"{name}: {rouge}")
+    return {
+        "data": data,
+        "minutes": minutes,
+        "rows": len(rows),
+        "model": repr(summarizer),
+        "epochs": last["epoch"],
+        "losses": {name: value for name, value in last.items() if name.endswith("_loss")},
+        "verdict": str(summarizer.verdict),
+        "rouge": found,
+        "ahead_of_first_sentence": ahead,
+        "seconds_to_write": seconds,
+        "environment": describe_environment(seed=config.seed, device="cpu", why="benchmark"),
+    }
+
+
+def main() -> None:
+    """Measure the parts that were asked for and add them to the record."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("part", nargs="?", default="all", choices=("all", *PARTS))
+    args = parser.parse_args()
+    for name in PARTS if args.part == "all" else (args.part,):
+        found = measure(*PARTS[name])
+        record = json.loads(RECORD.read_text()) if RECORD.exists() else {}
+        write_json(RECORD, record | {name: found})
+
+
+if __name__ == "__main__":
+    main()

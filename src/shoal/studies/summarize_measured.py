@@ -1,0 +1,117 @@
+"""What the summarizer's study measured: all that its claims are judged by."""
+
+from dataclasses import dataclass
+
+import torch
+
+from shoal.engine import History
+from shoal.measure import Interval, mean_interval
+from shoal.summarize import Rouge, RougeTable, Verdict
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cost:
+    """One training step at one length of documents.
+
+    Attributes:
+        length: tokens of the document.
+        attention: "exact" or "linear".
+        seconds: median of a forward and backward pass.
+        memory: bytes of all tensors that were alive at once, at the most.
+    """
+
+    length: int
+    attention: str
+    seconds: float
+    memory: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Remembering:
+    """Writing with what was computed for earlier tokens kept, and without.
+
+    Attributes:
+        tokens: that were written.
+        apart: the largest difference of a probability.
+        times: how many times as fast it is, repeat by repeat.
+    """
+
+    tokens: int
+    apart: float
+    times: tuple[float, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Example:
+    """One document with its summaries.
+
+    Attributes:
+        document, reference: of the data.
+        greedy, beams: of the summarizer.
+    """
+
+    document: str
+    reference: str
+    greedy: str
+    beams: str
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Measured:
+    """What was measured.
+
+    Attributes:
+        history, verdict: of the summarizer.
+        overfit_history, overfit_verdict: of the one that was made to overfit.
+        overfit_rows: pairs that this one saw.
+        exact_history, linear_history: of the two that are compared.
+        map: feature map of the linear one, in words.
+        greedy, beams: scores.
+        baselines: scores of what needs no training.
+        costs: of training steps by length.
+        remembering: of the writing.
+        curves: simulated ones that were judged.
+        right: of them, told rightly whether they overfit.
+        false_alarms: of those that do not overfit, called so.
+        calm: simulated curves that do not overfit.
+        examples: picked by the seed.
+        distinct_beams: different summaries among those written.
+        test_rows: that were scored.
+    """
+
+    history: History
+    verdict: Verdict | None
+    overfit_history: History
+    overfit_verdict: Verdict | None
+    overfit_rows: int
+    exact_history: History
+    linear_history: History
+    map: str
+    greedy: Rouge
+    beams: Rouge
+    baselines: RougeTable
+    costs: tuple[Cost, ...]
+    remembering: Remembering
+    curves: int
+    right: int
+    false_alarms: int
+    calm: int
+    examples: tuple[Example, ...]
+    distinct_beams: int
+    test_rows: int
+
+    def cost(self, length: int, attention: str) -> Cost:
+        """Of a length and a kind of attention."""
+        return next(cost for cost in self.costs if (cost.length, cost.attention) == (length, attention))
+
+    @property
+    def lengths(self) -> tuple[int, ...]:
+        """That were timed, rising."""
+        return tuple(sorted({cost.length for cost in self.costs}))
+
+
+def fall(history: History, name: str) -> Interval | None:
+    """How far a loss fell: the first quarter of the looks less the last, look by look; None where there are few."""
+    losses = torch.tensor([row[name] for row in history.rows if name in row], dtype=torch.float64)
+    quarter = len(losses) // 4
+    return mean_interval(losses[:quarter] - losses[-quarter:]) if quarter >= 2 else None

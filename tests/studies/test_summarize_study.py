@@ -1,0 +1,109 @@
+"""The summarizer's study, small: every claim is judged, all is drawn, and what is done is not done again."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from shoal.errors import InputError
+from shoal.report import render
+from shoal.studies.result import Result
+from shoal.studies.summarize import SummarizeStudy
+from shoal.studies.summarize_config import BUDGETS, SummarizeConfig, resolve
+from tests.summarize.toy import pairs
+
+IDS = (
+    "training_loss_falls",
+    "validation_loss_falls",
+    "overfitting_is_called",
+    "a_gap_is_normal",
+    "a_shift_is_no_overfitting",
+    "the_verdict_is_right",
+    "beats_first_sentence",
+    "beams_help",
+    "does_not_say_the_same",
+    "linear_learns_as_well",
+    "linear_is_cheaper",
+    "remembering_is_faster",
+)
+
+
+def write_rows(path: Path, rows: list[tuple[str, str]]) -> None:
+    path.write_text("".join(json.dumps({"document": a, "summary": b}) + "\n" for a, b in rows))
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    place = tmp_path_factory.mktemp("texts")
+    for name, begin, rows in (("train", 0, 300), ("validation", 300, 40), ("test", 340, 40)):
+        write_rows(place / f"{name}.jsonl", pairs(rows, begin))
+    return place
+
+
+def config(place: Path, **changes: object) -> SummarizeConfig:
+    small = {
+        "data": str(place),
+        "budget": "quick",
+        "minutes": 0.12,
+        "compare_minutes": 0.04,
+        "overfit_minutes": 0.06,
+        "overfit_rows": 30,
+        "test_rows": 30,
+        "lengths": (16, 64),
+        "curves": 10,
+        "shown": 3,
+        "precision": "fp32",
+    }
+    return SummarizeConfig(**(small | changes))  # pyright: ignore[reportArgumentType]
+
+
+@pytest.fixture(scope="module")
+def result(place: Path) -> Result:
+    study = SummarizeStudy(config(place))
+    return study.run(place / "run")
+
+
+def test_every_claim_is_judged(result: Result) -> None:
+    assert tuple(claim.id for claim in result.claims) == IDS
+    assert result.claims[0].verdict == "supported"
+    assert all(claim.measured for claim in result.claims)
+
+
+def test_tables_and_pictures_are_drawn(result: Result) -> None:
+    assert [table.id for table in result.tables] == ["scores", "losses", "trainings", "costs", "examples"]
+    assert len(next(table for table in result.tables if table.id == "examples").rows) == 3
+    names = ["losses", "losses_overfit", "exact_linear", "cost_by_length", "reading", "looking", "copied"]
+    assert [picture.id for picture in result.pictures] == names
+    page = render([result])
+    assert "first sentence" in page
+    assert "held back from training" in page
+
+
+def test_a_run_that_is_done_is_not_done_again(place: Path, result: Result) -> None:
+    again = SummarizeStudy(config(place)).run(place / "run")
+    trained = {key: value for key, value in result.seconds.items() if key.startswith("train")}
+    assert {key: again.seconds[key] for key in trained} == pytest.approx(trained, rel=0.5)
+    scores = [next(table.rows for table in one.tables if table.id == "scores") for one in (result, again)]
+    assert scores[0] == scores[1]
+    assert (place / "run" / "model" / "config.json").exists()
+
+
+def test_budgets_are_filled_in() -> None:
+    for name, budget in BUDGETS.items():
+        assert resolve(SummarizeConfig(budget=name)).minutes == budget.minutes  # pyright: ignore[reportArgumentType]
+    assert resolve(SummarizeConfig(minutes=3.0)).minutes == 3.0
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"minutes": -1.0}, "minutes: expected a number >= 0"),
+        ({"lengths": (4,)}, "lengths: expected numbers of tokens"),
+        ({"attention": "oprf"}, "needs no calibration"),
+        ({"size": "smal"}, "small"),
+        ({"data": "debian-description"}, "did you mean"),
+    ],
+)
+def test_wrong_settings_are_refused(place: Path, changes: dict[str, object], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        SummarizeStudy(config(place, **changes))
