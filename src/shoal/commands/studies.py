@@ -145,12 +145,20 @@ def demo(
     """
     exits = ExitsConfig(data=data, budget="quick", offline=offline, seed=seed, minutes=minutes)
     depths = DifficultyConfig(data=data, budget="quick", offline=offline, seed=seed, minutes=minutes)
+    texts = SummarizeConfig(
+        budget="quick",
+        offline=offline,
+        seed=seed,
+        minutes=minutes,
+        compare_minutes=minutes,
+        overfit_minutes=minutes,
+    )
     with showing_progress() as progress:
         images = _exits(exits, notebook, progress)  # first: it may find no data
         studies = (
             _attention(AttentionConfig(budget="quick", seed=seed), notebook, progress),
             _circuits(CircuitsConfig(budget="quick", seed=seed), notebook, progress),
-            _summarize(SummarizeConfig(budget="quick", offline=offline, seed=seed), notebook, progress),
+            _summarize(texts, notebook, progress),
             _difficulty(depths, notebook, progress),
             images,
         )

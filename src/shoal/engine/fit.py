@@ -170,7 +170,7 @@ class _Loop:
 
     def _counted_loss(self, model: nn.Module, inputs: Tensor, labels: Tensor) -> Tensor:
         loss, counts = self.objective(model, inputs, labels)
-        self.sums["loss"] += float(counts.get("loss", loss))
+        self.sums["loss"] += float(counts.get("loss", loss.detach()))
         self.sums["correct"] += float(counts.get("correct", 0))
         self.sums["rows"] += float(counts.get("of", len(labels)))
         return loss
