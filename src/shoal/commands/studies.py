@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
 
@@ -19,6 +19,7 @@ from shoal.studies.summarize_config import SummarizeConfig
 if TYPE_CHECKING:
     from shoal.engine import Progress
     from shoal.studies.result import Result
+    from shoal.studies.study import Study
 
 study = App(name="study", help="Run one study and write its report.")
 
@@ -166,41 +167,31 @@ def demo(
     _report(studies, results, run, json=json)
 
 
-@runtime_checkable  # by the checker of the tests
-class _Study(Protocol):
-    """A study that is ready to run."""
-
-    run_name: str
-    says: tuple[str, ...]
-
-    def run(self, folder: str | Path | None = None, progress: "Progress | None" = None) -> "Result": ...
-
-
-def _attention(config: AttentionConfig, notebook: Notebook, progress: "Progress") -> _Study:
+def _attention(config: AttentionConfig, notebook: Notebook, progress: "Progress") -> "Study":
     from shoal.studies.attention import AttentionStudy
 
     return _announced(AttentionStudy(config, _notes(notebook)), progress)
 
 
-def _circuits(config: CircuitsConfig, notebook: Notebook, progress: "Progress") -> _Study:
+def _circuits(config: CircuitsConfig, notebook: Notebook, progress: "Progress") -> "Study":
     from shoal.studies.circuits import CircuitsStudy
 
     return _announced(CircuitsStudy(config, _notes(notebook)), progress)
 
 
-def _summarize(config: SummarizeConfig, notebook: Notebook, progress: "Progress") -> _Study:
+def _summarize(config: SummarizeConfig, notebook: Notebook, progress: "Progress") -> "Study":
     from shoal.studies.summarize import SummarizeStudy
 
     return _announced(SummarizeStudy(config, _notes(notebook)), progress)
 
 
-def _difficulty(config: DifficultyConfig, notebook: Notebook, progress: "Progress") -> _Study:
+def _difficulty(config: DifficultyConfig, notebook: Notebook, progress: "Progress") -> "Study":
     from shoal.studies.difficulty import DifficultyStudy
 
     return _announced(DifficultyStudy(config, _notes(notebook), fetching=Fetching(progress)), progress)
 
 
-def _exits(config: ExitsConfig, notebook: Notebook, progress: "Progress") -> _Study:
+def _exits(config: ExitsConfig, notebook: Notebook, progress: "Progress") -> "Study":
     from shoal.studies.exits import ExitsStudy
 
     return _announced(ExitsStudy(config, _notes(notebook), fetching=Fetching(progress)), progress)
@@ -211,13 +202,13 @@ def _notes(notebook: Notebook) -> dict[str, str]:
     return {key: value for key, value in dataclasses.asdict(notebook).items() if value}
 
 
-def _announced(ready: _Study, progress: "Progress") -> _Study:
+def _announced(ready: "Study", progress: "Progress") -> "Study":
     for sentence in ready.says:
         progress.say(f"data: {sentence}")
     return ready
 
 
-def _run(prepare: "Callable[[Progress], _Study]", output: Output) -> None:
+def _run(prepare: "Callable[[Progress], Study]", output: Output) -> None:
     """Run a study in the folder that was asked for, or in one of its own."""
     with showing_progress() as progress:
         ready = prepare(progress)
@@ -226,7 +217,7 @@ def _run(prepare: "Callable[[Progress], _Study]", output: Output) -> None:
     _report([ready], [result], folder, json=output.json)
 
 
-def _report(studies: Sequence[_Study], results: "list[Result]", folder: Path, *, json: bool) -> None:
+def _report(studies: "Sequence[Study]", results: "list[Result]", folder: Path, *, json: bool) -> None:
     """Write the report, and beside it the pages that studies have of their own."""
     from shoal.report import write_report
 
@@ -236,7 +227,7 @@ def _report(studies: Sequence[_Study], results: "list[Result]", folder: Path, *,
     show_results(results, report, pages, json=json)
 
 
-def _own_pages(ready: _Study, folder: Path) -> Iterator[Path]:
+def _own_pages(ready: "Study", folder: Path) -> Iterator[Path]:
     """Circuits have a page on which heads are taken apart."""
     from shoal.studies.circuits import CircuitsStudy
 

@@ -5,9 +5,7 @@
 It needs no data: queries, keys and values are made up, once like those of trained networks and once isotropic.
 """
 
-from pathlib import Path
-
-from shoal.engine import Progress, RunFolder, Silent, describe_environment
+from shoal.engine import Progress, RunFolder, describe_environment
 from shoal.studies.attention_claims import all_claims
 from shoal.studies.attention_config import AttentionConfig, resolve
 from shoal.studies.attention_findings import summary, tables
@@ -15,24 +13,20 @@ from shoal.studies.attention_inputs import BASIS_OFF, DECAY, KEY_OFFSET, QUERY_O
 from shoal.studies.attention_measurements import measure
 from shoal.studies.attention_pictures import pictures
 from shoal.studies.measured_rows import Rows
-from shoal.studies.repeating import plain_settings, repeating_command, short_digest
+from shoal.studies.repeating import name_run, plain_settings, repeating_command
 from shoal.studies.result import Result
+from shoal.studies.study import Study
 from shoal.studies.threads import threads
 
 THREADS = 1  # of torch: many small products stall at thread barriers where other programs are busy
 
 
-class AttentionStudy:
+class AttentionStudy(Study):
     """The study, ready to run.
 
     Args:
         config: the settings; what is 0 or empty follows the budget.
         notes: what the lab notebook holds besides: who, with whom, resources, time spent.
-
-    Attributes:
-        name: "attention".
-        run_name: a name for the run folder that tells budgets and settings apart.
-        says: what the inputs are, a sentence each.
 
     Raises:
         InputError: if a setting is wrong.
@@ -44,35 +38,13 @@ class AttentionStudy:
     def __init__(self, config: AttentionConfig, notes: dict[str, str] | None = None):
         self.config, self.notes = resolve(config), notes or {}
         self.identity = {"study": self.name, "settings": plain_settings(self.config)}
-        self.run_name = f"attention-{self.config.budget}-{short_digest(self.identity)}"
+        self.run_name = name_run(self.name, self.config.budget, self.identity)
 
-    def run(self, folder: str | Path | None = None, progress: Progress | None = None) -> Result:
-        """Measure, and say what follows.
-
-        Args:
-            folder: run folder for measured rows and the result; goes on where a run stopped.
-            progress: told how it goes.
-
-        Returns:
-            Tables, pictures and claims; also written to `folder`/result.json.
-
-        Raises:
-            InputError: if the folder belongs to a run with other settings.
-            ShoalError: if a file cannot be written.
-        """
-        if folder is None:
-            return self._run(None, progress or Silent())
-        with RunFolder(folder, self.identity) as run:
-            result = self._run(run, progress or Silent())
-            result.save(run.path / "result.json")
-        return result
-
-    def _run(self, run: RunFolder | None, progress: Progress) -> Result:
+    def _run(self, run: RunFolder, progress: Progress) -> Result:
         config = self.config
         with threads(THREADS):
             environment = describe_environment(seed=config.seed, device="cpu", why="what is timed is the CPU")
-            if run:
-                run.record_environment(environment)
+            run.record_environment(environment)
             rows = Rows(run)
             measured = measure(config, rows, progress)
         return Result(

@@ -6,11 +6,10 @@ It needs no data: every input of a rule is looked at, and the transformer's sequ
 """
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from shoal.circuits import Head
 from shoal.circuits.rules import AnyRule
-from shoal.engine import Progress, RunFolder, Silent, describe_environment
+from shoal.engine import Progress, RunFolder, describe_environment
 from shoal.studies.circuits_claims import all_claims
 from shoal.studies.circuits_config import CircuitsConfig, resolve
 from shoal.studies.circuits_findings import summary, tables
@@ -19,8 +18,9 @@ from shoal.studies.circuits_pictures import pictures
 from shoal.studies.circuits_tasks import TASKS, Task, short_tasks
 from shoal.studies.circuits_transformer import LENGTH, TOKENS
 from shoal.studies.measured_rows import Rows
-from shoal.studies.repeating import plain_settings, repeating_command, short_digest
+from shoal.studies.repeating import name_run, plain_settings, repeating_command
 from shoal.studies.result import Result
+from shoal.studies.study import Study
 from shoal.studies.threads import threads
 
 THREADS = 1  # of torch: the products are small
@@ -44,7 +44,7 @@ class Pair:
     learned: list[Head]
 
 
-class CircuitsStudy:
+class CircuitsStudy(Study):
     """The study, ready to run.
 
     Args:
@@ -52,9 +52,6 @@ class CircuitsStudy:
         notes: what the lab notebook holds besides: who, with whom, resources, time spent.
 
     Attributes:
-        name: "circuits".
-        run_name: a name for the run folder that tells budgets and settings apart.
-        says: what the inputs are, a sentence each.
         pairs: after the run, heads for the page: see `shoal.report.circuits`.
 
     Raises:
@@ -67,36 +64,14 @@ class CircuitsStudy:
     def __init__(self, config: CircuitsConfig, notes: dict[str, str] | None = None):
         self.config, self.notes = resolve(config), notes or {}
         self.identity = {"study": self.name, "settings": plain_settings(self.config)}
-        self.run_name = f"circuits-{self.config.budget}-{short_digest(self.identity)}"
+        self.run_name = name_run(self.name, self.config.budget, self.identity)
         self.pairs: tuple[Pair, ...] = ()
 
-    def run(self, folder: str | Path | None = None, progress: Progress | None = None) -> Result:
-        """Measure, and say what follows.
-
-        Args:
-            folder: run folder for measured rows and the result; goes on where a run stopped.
-            progress: told how it goes.
-
-        Returns:
-            Tables, pictures and claims; also written to `folder`/result.json.
-
-        Raises:
-            InputError: if the folder belongs to a run with other settings.
-            ShoalError: if a file cannot be written.
-        """
-        if folder is None:
-            return self._run(None, progress or Silent())
-        with RunFolder(folder, self.identity) as run:
-            result = self._run(run, progress or Silent())
-            result.save(run.path / "result.json")
-        return result
-
-    def _run(self, run: RunFolder | None, progress: Progress) -> Result:
+    def _run(self, run: RunFolder, progress: Progress) -> Result:
         config = self.config
         with threads(THREADS):
             environment = describe_environment(seed=config.seed, device="cpu", why="heads this small gain nothing else")
-            if run:
-                run.record_environment(environment)
+            run.record_environment(environment)
             rows = Rows(run)
             measured = measure(config, rows, progress)
             self.pairs = self._pairs(rows)

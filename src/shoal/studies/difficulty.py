@@ -6,15 +6,12 @@ A network is trained and watched, and another of the next seed. Probes at its la
 the test images are looked at once, after both trainings. What people said of the images is for the analysis only.
 """
 
-import re
-import tempfile
 import time
-from pathlib import Path
 from typing import Any
 
 from shoal.data.download import Report
 from shoal.difficulty.features import find_layers
-from shoal.engine import Progress, RunFolder, Silent, choose_device, describe_environment
+from shoal.engine import Progress, RunFolder, choose_device, describe_environment
 from shoal.studies.difficulty_claims import all_claims
 from shoal.studies.difficulty_config import DifficultyConfig, resolve
 from shoal.studies.difficulty_data import read_images
@@ -24,22 +21,18 @@ from shoal.studies.difficulty_pictures import pictures
 from shoal.studies.difficulty_tables import tables
 from shoal.studies.difficulty_training import create_network, fit_config, train, train_second
 from shoal.studies.measured_rows import Rows
-from shoal.studies.repeating import plain_settings, repeating_command, short_digest
+from shoal.studies.repeating import name_run, plain_settings, repeating_command
 from shoal.studies.result import Result
+from shoal.studies.study import Study
 
 
-class DifficultyStudy:
+class DifficultyStudy(Study):
     """The study on its data, ready to run.
 
     Args:
         config: the settings; what is 0 follows the budget.
         notes: what the lab notebook holds besides: who, with whom, resources, time spent.
         fetching: told how a fetch of data goes, see `shoal.data.fetch`.
-
-    Attributes:
-        name: "difficulty".
-        run_name: a name for the run folder that tells budgets, data sets and settings apart.
-        says: what was taken for data, why, and how to get better ones, a sentence each.
 
     Raises:
         InputError: if a setting is wrong or the data cannot be used.
@@ -63,32 +56,9 @@ class DifficultyStudy:
         self.layers = find_layers(network, splits.validation.pair, layers, prepare=splits.normalise)
         settings = {k: v for k, v in plain_settings(self.config).items() if k not in ("data", "offline")}
         self.identity = {"study": self.name, "settings": settings, "data": self.images.identity}
-        data_name = re.sub(r"[^A-Za-z0-9_.-]+", "-", splits.name)
-        self.run_name = f"difficulty-{self.config.budget}-{data_name}-{short_digest(self.identity)}"
+        self.run_name = name_run(self.name, self.config.budget, self.identity, splits.name)
         people = f"{about['people']}, beside them" if "people" in about else ""
         self.says = tuple(filter(None, (f"{splits} ({about['why']})", people, about["better"])))
-
-    def run(self, folder: str | Path | None = None, progress: Progress | None = None) -> Result:
-        """Train both networks, measure, and say what follows.
-
-        Args:
-            folder: run folder for checkpoints, measured rows and the result; goes on where a run stopped.
-            progress: told how it goes.
-
-        Returns:
-            Tables, pictures and claims; also written to `folder`/result.json.
-
-        Raises:
-            InputError: if the folder belongs to a run with other settings or data.
-            ShoalError: if training diverges or a file cannot be written.
-        """
-        if folder is None:
-            with tempfile.TemporaryDirectory() as place:
-                return self.run(place, progress)
-        with RunFolder(folder, self.identity) as run:
-            result = self._run(run, progress or Silent())
-            result.save(run.path / "result.json")
-        return result
 
     def _run(self, run: RunFolder, progress: Progress) -> Result:
         config, images = self.config, self.images

@@ -8,13 +8,11 @@ train on every training image, while the one with exits gives up the validation 
 its best.
 """
 
-import re
 import time
-from pathlib import Path
 from typing import Any
 
 from shoal.data.download import Report
-from shoal.engine import Progress, RunFolder, Silent, choose_device, describe_environment
+from shoal.engine import Progress, RunFolder, choose_device, describe_environment
 from shoal.studies.exits_claims import all_claims
 from shoal.studies.exits_config import ExitsConfig, resolve
 from shoal.studies.exits_data import identity, read_data
@@ -23,22 +21,18 @@ from shoal.studies.exits_measurements import Networks, measure
 from shoal.studies.exits_pictures import pictures
 from shoal.studies.exits_tables import tables
 from shoal.studies.exits_training import create_early, fit_config, train_early, train_plain, train_smaller
-from shoal.studies.repeating import plain_settings, repeating_command, short_digest
+from shoal.studies.repeating import name_run, plain_settings, repeating_command
 from shoal.studies.result import Result
+from shoal.studies.study import Study
 
 
-class ExitsStudy:
+class ExitsStudy(Study):
     """The study on its data, ready to run.
 
     Args:
         config: the settings; what is 0 follows the budget.
         notes: what the lab notebook holds besides: who, with whom, resources, time spent.
         fetching: told how a fetch of data goes, see `shoal.data.fetch`.
-
-    Attributes:
-        name: "exits".
-        run_name: a name for the run folder that tells budgets, data sets and settings apart.
-        says: what was taken for data, why, and how to get better ones, a sentence each.
 
     Raises:
         InputError: if a setting is wrong or the data cannot be used.
@@ -55,37 +49,14 @@ class ExitsStudy:
         self.reading = time.monotonic() - began
         create_early(self.config, self.splits)  # the same for a wrong layer
         self.identity = {"study": self.name, "settings": _identifying(self.config), "data": identity(self.splits)}
-        data_name = re.sub(r"[^A-Za-z0-9_.-]+", "-", self.splits.name)
-        self.run_name = f"exits-{self.config.budget}-{data_name}-{short_digest(self.identity)}"
+        self.run_name = name_run(self.name, self.config.budget, self.identity, self.splits.name)
         self.says = tuple(filter(None, (f"{self.splits} ({self.about['why']})", self.about["better"])))
 
-    def run(self, folder: str | Path | None = None, progress: Progress | None = None) -> Result:
-        """Train all networks, choose thresholds, look at the test images once, and say what follows.
-
-        Args:
-            folder: run folder for checkpoints, metrics and the result; goes on where a run stopped.
-            progress: told how it goes.
-
-        Returns:
-            Tables, pictures and claims; also written to `folder`/result.json.
-
-        Raises:
-            InputError: if the folder belongs to a run with other settings or data.
-            ShoalError: if training diverges or a file cannot be written.
-        """
-        if folder is None:
-            return self._run(None, progress or Silent())
-        with RunFolder(folder, self.identity) as run:
-            result = self._run(run, progress or Silent())
-            result.save(run.path / "result.json")
-        return result
-
-    def _run(self, run: RunFolder | None, progress: Progress) -> Result:
+    def _run(self, run: RunFolder, progress: Progress) -> Result:
         config, splits = self.config, self.splits
         device, why = choose_device(config.device)
         environment = describe_environment(seed=config.seed, device=str(device), why=why)
-        if run:
-            run.record_environment(environment)
+        run.record_environment(environment)
         plain, plain_history = train_plain(config, splits, run, progress)
         precision = plain_history.precision
         early, early_history = train_early(config, splits, precision, run, progress)

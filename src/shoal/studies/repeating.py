@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 import shlex
 from collections.abc import Collection, Sequence
 from dataclasses import asdict, fields
@@ -21,6 +22,23 @@ def short_digest(identity: dict[str, Any]) -> str:
         True
     """
     return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:6]
+
+
+def name_run(study: str, budget: str, identity: dict[str, Any], data: str = "") -> str:
+    """A name for the folder of a run that tells budgets, data sets and settings apart.
+
+    Args:
+        study: name of the study.
+        budget: of the run.
+        identity: settings and data.
+        data: name of the data, where there are any.
+
+    Example:
+        >>> name_run("exits", "full", {"seed": 0}, "my photos")
+        'exits-full-my-photos-de7d77'
+    """
+    plain = re.sub(r"[^A-Za-z0-9_.-]+", "-", data)
+    return "-".join(filter(None, (study, budget, plain, short_digest(identity))))
 
 
 def repeating_command(
