@@ -1,5 +1,6 @@
 """The fit loop: it learns, keeps to its budget, stops early, and explains what went wrong."""
 
+import copy
 import math
 
 import pytest
@@ -184,6 +185,32 @@ def test_muon_turns_convolutions_and_leaves_the_rest_to_sgd() -> None:
         assert 0.3 < float(spread.min()) <= float(spread.max()) < 1.4  # all directions move about alike
     for p, q in zip(list(model)[1:], parameters, strict=True):
         assert torch.allclose(p, q, atol=1e-6)
+
+
+def test_muon_turns_hidden_matrices_and_leaves_the_rest_to_adamw() -> None:
+    torch.manual_seed(0)
+    layer = nn.TransformerEncoderLayer(16, 2, 64, batch_first=True)
+    model = nn.ModuleDict({"embedding": nn.Embedding(20, 16), "layer": layer, "gate": nn.Linear(16, 1)})
+    twin = copy.deepcopy(model)
+    optimizer = create_optimizer(model, "muon-adamw", learning_rate=0.01, weight_decay=0.1)
+    plain = create_optimizer(twin, "adamw", learning_rate=0.01, weight_decay=0.1)
+    for _ in range(3):
+        before = copy.deepcopy(model.state_dict())
+        for p, q in zip(model.parameters(), twin.parameters(), strict=True):
+            p.grad = torch.randn_like(p)
+            q.grad = p.grad.clone()
+        optimizer.step()
+        plain.step()
+        assert all(p.grad is not None for p in model.parameters())
+    hidden = {f"layer.{name}" for name, p in layer.named_parameters() if p.ndim == 2}
+    others = twin.state_dict()
+    for name, value in model.state_dict().items():
+        if name not in hidden:
+            assert torch.equal(value, others[name]), name
+            continue
+        for part, old in zip(*(m.chunk(3 if "in_proj" in name else 1) for m in (value, before[name])), strict=True):
+            moved = torch.linalg.svdvals((part - old * (1 - 0.01 * 0.1)) / (0.01 * 0.2 * max(part.shape) ** 0.5))
+            assert 0.3 < float(moved.min()) <= float(moved.max()) < 1.4, name
 
 
 @pytest.mark.parametrize("shape", [(5, 5), (4, 40), (40, 4)])

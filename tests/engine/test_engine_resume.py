@@ -113,7 +113,7 @@ def same(one: Path, other: Path) -> None:
     assert not list(other.rglob(".*.partial"))  # what kills left half-written is gone
 
 
-@pytest.mark.parametrize("optimizer", ["muon", "adamw"])
+@pytest.mark.parametrize("optimizer", ["muon", "adamw", "muon-adamw"])
 def test_other_optimizers_go_on_with_the_same_bits(tmp_path: Path, optimizer: str) -> None:
     settings = {"optimizer": optimizer, "learning_rate": 0.01}
     whole, _ = train(None, steps=20, **settings)

@@ -1,6 +1,7 @@
 """Blocks equal torch's; padding means nothing; losses are what a loop says."""
 
 import itertools
+import math
 
 import pytest
 import torch
@@ -9,6 +10,7 @@ from torch import nn
 
 from shoal.errors import InputError
 from shoal.summarize.blocks import DecoderBlock, EncoderBlock
+from shoal.summarize.copying import CopyHead, follows
 from shoal.summarize.model import TINY, positions
 from shoal.summarize.model_config import ModelConfig
 from tests.summarize.nets import VOCABULARY, create, documents
@@ -112,6 +114,19 @@ def test_a_word_that_the_vocabulary_would_not_write_is_copied() -> None:
     absent = [token for token in range(VOCABULARY) if token not in source]
     assert float(log_p[..., absent].max()) <= torch.tensor(TINY).log() + 1e-3
     assert torch.allclose(log_p[..., source[0].unique()].exp().sum(-1), torch.ones(1, 6), atol=1e-4)
+
+
+def test_copying_begins_by_going_on_where_it_was() -> None:
+    head = CopyHead(8)
+    with torch.no_grad():
+        head.query.weight.zero_()  # no opinion but the one that it is built with
+    source = torch.tensor([[5, 6, 7, 5, 8, 0]])
+    memory, mask = torch.randn(1, 6, 8), source != 0
+    written = torch.tensor([[5, 7, 9]])
+    said = head(torch.randn(1, 3, 8), memory, head.keys_of(memory), mask, follows(source, written))
+    e2 = math.exp(2.0)
+    by_hand = torch.tensor([[1, e2, 1, 1, e2, 0], [1, 1, 1, e2, 1, 0], [1, 1, 1, 1, 1, 0]])
+    assert torch.allclose(said.weights[0].detach(), by_hand / by_hand.sum(1, keepdim=True), atol=1e-6)
 
 
 def test_positions_are_sines_and_cosines() -> None:

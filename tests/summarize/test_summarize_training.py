@@ -2,18 +2,22 @@
 
 import json
 import os
+import random
 import signal
+import string
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
 from shoal.data.texts import TextPairs
-from shoal.engine import Interrupted, RunFolder
+from shoal.engine import Interrupted, Precision, RunFolder
 from shoal.engine.checkpoint import State
 from shoal.errors import InputError, ShoalError
 from shoal.summarize import Summarizer, SummarizerConfig, Tokenizer, fit
 from shoal.summarize.explaining import explain
+from shoal.summarize.objective import row_losses
 from shoal.summarize.training import hold_back
 from tests.summarize.toy import TINY, pairs
 
@@ -38,6 +42,34 @@ def test_it_writes_what_it_has_learnt(trained: Summarizer) -> None:
     assert trained.summarize([]) == []
     for summary in trained.summarize([asked[0][0]], max_words=1):
         assert len(summary.split()) == 1
+
+
+def test_losses_of_rows_are_those_of_every_row_alone(trained: Summarizer) -> None:
+    few = pairs(30, 500)
+    data = trained.encode([document for document, _ in few], [f"{summary} {i}" for i, (_, summary) in enumerate(few)])
+    found = row_losses(trained.model, data, precision=Precision(), device=torch.device("cpu"), tokens=300)
+    for row in range(30):
+        source, target = torch.tensor([data.sources[row]]), torch.tensor([data.targets[row]])
+        alone = trained.model.losses(source, target).nll.detach()
+        assert float(found.nll[row]) == pytest.approx(float(alone.sum()), abs=1e-3)
+        assert int(found.tokens[row]) == len(alone)
+    few_rows = [3, 17, 29]
+    by_hand = sum(float(found.nll[row]) for row in few_rows) / sum(int(found.tokens[row]) for row in few_rows)
+    assert found.mean(few_rows)["loss"] == pytest.approx(by_hand)
+
+
+def test_names_that_no_training_text_has_are_copied() -> None:
+    def strangers(rows: int, seed: int) -> list[tuple[str, str]]:
+        generator = random.Random(seed)
+        names = ["".join(generator.choices(string.ascii_lowercase, k=6)) for _ in range(rows)]
+        return [(f"This is a good program by {name}. It does many things.", f"by {name}") for name in names]
+
+    train, unseen = strangers(1500, 0), strangers(20, 1)
+    seen = {word for _, summary in train for word in summary.split()}
+    assert not seen & {summary.split()[1] for _, summary in unseen}
+    summarizer = fit(train, unseen, replace(TINY, epochs=4, learning_rate=5e-3))
+    found = summarizer.summarize([document for document, _ in unseen])
+    assert sum(a == b for a, (_, b) in zip(found, unseen, strict=True)) >= 15
 
 
 def test_a_summarizer_comes_back_as_it_was_saved(trained: Summarizer, tmp_path: Path) -> None:

@@ -54,6 +54,48 @@ class Muon(torch.optim.Optimizer):
         return loss
 
 
+class MuonAdamW(torch.optim.AdamW):
+    """Muon for the hidden matrices of a transformer, AdamW for the others: embeddings, biases, scales.
+
+    A step of Muon has the size that AdamW's steps have, so that both share a learning rate and weight decay.
+
+    Args:
+        groups: parameter groups; each may set lr, weight_decay, `orthogonal`, and `parts`: of how many matrices above
+            each other its parameters are made, as those of queries, keys and values are.
+        lr: learning rate.
+        momentum: of Muon, in [0, 1).
+
+    Source: Jordan 2024 (above); Liu et al. 2025, "Muon is scalable for LLM training", section 2.2 (arXiv 2502.16982).
+    """
+
+    def __init__(self, groups: Iterable[dict[str, Any]], *, lr: float, momentum: float = 0.95):
+        usual = {"orthogonal": False, "parts": 1, "momentum": momentum}
+        super().__init__([usual | group for group in groups], lr=lr)
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], float] | None = None) -> float | None:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """Change the parameters by one step."""
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        turned = [
+            (parameter, group)
+            for group in self.param_groups
+            if group["orthogonal"]
+            for parameter in group["params"]
+            if parameter.grad is not None
+        ]
+        gradients = [parameter.grad for parameter, _ in turned]
+        for parameter, group in turned:
+            _turned_step(parameter, self.state[parameter], group)
+            parameter.grad = None  # AdamW passes over it
+        super().step()
+        for (parameter, _), gradient in zip(turned, gradients, strict=True):
+            parameter.grad = gradient
+        return loss
+
+
 def orthogonalise(matrix: Float[Tensor, "rows columns"], *, steps: int = 3) -> Float[Tensor, "rows columns"]:
     """Bring all singular values near 1, keeping the singular vectors.
 
@@ -89,6 +131,15 @@ def _orthogonal_step(parameter: Tensor, state: dict[str, Any], group: dict[str, 
     parameter.mul_(len(parameter) ** 0.5 / parameter.norm().clamp_min(1e-7))
     turned = orthogonalise(direction.reshape(len(direction), -1)).view(direction.shape)
     parameter.add_(turned, alpha=-group["lr"])
+
+
+def _turned_step(parameter: Tensor, state: dict[str, Any], group: dict[str, Any]) -> None:
+    direction = _nesterov(parameter.grad, state, group["momentum"])  # pyright: ignore[reportArgumentType]
+    parts = [orthogonalise(part, steps=5) for part in direction.chunk(group["parts"])]
+    size = 0.2 * max(parts[0].shape) ** 0.5  # the root mean square of AdamW's steps is about 0.2
+    parameter.mul_(1 - group["lr"] * group["weight_decay"])
+    parameter.add_(torch.cat(parts), alpha=-group["lr"] * size)
+    state["step"] = state.get("step", torch.zeros(())) + 1  # AdamW asks for it where a state is loaded
 
 
 def _sgd_step(parameter: Tensor, state: dict[str, Any], group: dict[str, Any]) -> None:

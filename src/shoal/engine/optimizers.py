@@ -10,10 +10,10 @@ from typing import Any
 import torch
 from torch import nn
 
-from shoal.engine.muon import Muon
+from shoal.engine.muon import Muon, MuonAdamW
 from shoal.errors import unknown_name
 
-OPTIMIZERS = ("sgd", "adamw", "muon")
+OPTIMIZERS = ("sgd", "adamw", "muon", "muon-adamw")
 
 
 def create_optimizer(
@@ -24,7 +24,8 @@ def create_optimizer(
     Args:
         model: whose parameters.
         name: "sgd" (with Nesterov momentum), "adamw" or "muon" (see `shoal.engine.muon`: for convolutions with at
-            least 8 input channels per filter; SGD for the rest).
+            least 8 input channels per filter; SGD for the rest), or "muon-adamw" (Muon for hidden matrices, AdamW for
+            the rest: for transformers).
         learning_rate: the peak rate; the fit loop scales it by its schedule.
         momentum: of SGD, in [0, 1).
         weight_decay: of parameters with two or more dimensions.
@@ -43,6 +44,8 @@ def create_optimizer(
         return torch.optim.AdamW(groups, lr=learning_rate)
     if name == "muon":
         return Muon(_muon_groups(groups), lr=learning_rate, momentum=momentum)
+    if name == "muon-adamw":
+        return MuonAdamW(_transformer_groups(model, groups, weight_decay), lr=learning_rate)
     raise unknown_name("optimizer", name, OPTIMIZERS)
 
 
@@ -52,6 +55,27 @@ def _muon_groups(groups: list[dict[str, Any]]) -> list[dict[str, Any]]:
     chosen = set(map(id, inner))
     rest = [{**group, "params": [p for p in group["params"] if id(p) not in chosen]} for group in groups]
     return [{"params": inner, "orthogonal": True, "momentum": 0.6}, *rest]
+
+
+def _transformer_groups(model: nn.Module, groups: list[dict[str, Any]], weight_decay: float) -> list[dict[str, Any]]:
+    """Take the hidden matrices out: not embeddings, and nothing with fewer than 8 rows or columns."""
+    embeddings = {id(m.weight) for m in model.modules() if isinstance(m, nn.Embedding)}
+    inner = {
+        id(p): 3 if name.endswith("in_proj_weight") else 1  # queries, keys and values are three matrices
+        for name, p in model.named_parameters()
+        if p.requires_grad and p.ndim == 2 and min(p.shape) >= 8 and id(p) not in embeddings
+    }
+    chosen = [
+        {
+            "params": [p for p in groups[0]["params"] if inner.get(id(p)) == parts],
+            "weight_decay": weight_decay,
+            "orthogonal": True,
+            "parts": parts,
+        }
+        for parts in (1, 3)
+    ]
+    rest = [{**group, "params": [p for p in group["params"] if id(p) not in inner]} for group in groups]
+    return [*chosen, *rest]
 
 
 class WeightAverage:

@@ -6,17 +6,15 @@ Four trainings: the summarizer; one with exact and one with linear attention, in
 pairs again and again, so that it overfits. Test rows are written of and scored once, at the end.
 """
 
-import hashlib
-import re
 import time
-from pathlib import Path
 from typing import Any
 
-from shoal.data.texts import TextSplits, find_best_texts
-from shoal.engine import Progress, RunFolder, Silent, choose_device, describe_environment
+from shoal.data.texts import TextSplits, digest_of, find_best_texts
+from shoal.engine import Progress, RunFolder, choose_device, describe_environment
 from shoal.errors import wrong
-from shoal.studies.repeating import plain_settings, repeating_command, short_digest
+from shoal.studies.repeating import name_run, plain_settings, repeating_command
 from shoal.studies.result import Result
+from shoal.studies.study import Study
 from shoal.studies.summarize_claims import all_claims
 from shoal.studies.summarize_config import SummarizeConfig, resolve
 from shoal.studies.summarize_measurements import config_of, measure
@@ -26,17 +24,12 @@ from shoal.studies.summarize_tables import summary, tables
 LEAST_ROWS = 20  # pairs of a part, to say anything
 
 
-class SummarizeStudy:
+class SummarizeStudy(Study):
     """The study on its texts, ready to run.
 
     Args:
         config: the settings; what is 0 or empty follows the budget.
         notes: what the lab notebook holds besides: who, with whom, resources, time spent.
-
-    Attributes:
-        name: "summarize".
-        run_name: a name for the run folder that tells budgets, texts and settings apart.
-        says: what was taken for texts, why, and how to get better ones, a sentence each.
 
     Raises:
         InputError: if a setting is wrong or the texts cannot be used.
@@ -56,42 +49,21 @@ class SummarizeStudy:
                 expected = f"at least {LEAST_ROWS} pairs in each part"
                 raise wrong("data", expected=expected, got=str(self.splits))
         settings = {key: value for key, value in plain_settings(self.config).items() if key not in ("data", "offline")}
-        self.identity = {"study": self.name, "settings": settings, "data": _identity(self.splits)}
-        name = re.sub(r"[^A-Za-z0-9_.-]+", "-", self.splits.name)
-        self.run_name = f"summarize-{self.config.budget}-{name}-{short_digest(self.identity)}"
+        splits = self.splits
+        digest = digest_of(splits.train, splits.validation, splits.test)
+        data = {"name": splits.name, "rows": len(splits.train), "sha256": digest}
+        self.identity = {"study": self.name, "settings": settings, "data": data}
+        self.run_name = name_run(self.name, self.config.budget, self.identity, self.splits.name)
         self.says = tuple(filter(None, (f"{self.splits} ({self.splits.why})", self.splits.better)))
 
-    def run(self, folder: str | Path | None = None, progress: Progress | None = None) -> Result:
-        """Train, write and score, and say what follows.
-
-        Args:
-            folder: run folder for checkpoints, metrics and the result; goes on where a run stopped.
-            progress: told how it goes.
-
-        Returns:
-            Tables, pictures and claims; also written to `folder`/result.json.
-
-        Raises:
-            InputError: if the folder belongs to a run with other settings or texts.
-            ShoalError: if training diverges or a file cannot be written.
-        """
-        if folder is None:
-            return self._run(None, progress or Silent())
-        with RunFolder(folder, self.identity) as run:
-            result = self._run(run, progress or Silent())
-            result.save(run.path / "result.json")
-        return result
-
-    def _run(self, run: RunFolder | None, progress: Progress) -> Result:
+    def _run(self, run: RunFolder, progress: Progress) -> Result:
         config, splits = self.config, self.splits
         device, why = choose_device(config.device)
         environment = describe_environment(seed=config.seed, device=str(device), why=why)
-        if run:
-            run.record_environment(environment)
+        run.record_environment(environment)
         began = time.monotonic()
         measured, summarizer, looked, seconds = measure(config, splits, run, progress)
-        if run:
-            summarizer.save_pretrained(run.path / "model")
+        summarizer.save_pretrained(run.path / "model")
         trained = sum(seconds.values())
         return Result(
             study=self.name,
@@ -128,12 +100,3 @@ def _about(splits: TextSplits) -> dict[str, Any]:
         "test": len(splits.test) or "none; scored on the validation pairs",
     }
     return {key: value for key, value in found.items() if value}
-
-
-def _identity(splits: TextSplits) -> dict[str, Any]:
-    """What tells these texts from others: a run must not go on with others."""
-    digest = hashlib.sha256()
-    for pairs in (splits.train, splits.validation, splits.test):
-        for text in (*pairs.documents, *pairs.summaries):
-            digest.update(text.encode() + b"\0")
-    return {"name": splits.name, "rows": len(splits.train), "sha256": digest.hexdigest()[:16]}

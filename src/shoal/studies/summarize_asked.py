@@ -9,6 +9,7 @@ from typing import IO, Any
 from shoal.data.texts import (
     TextPairs,
     TextSplits,
+    digest_of,
     load_texts,
     match_text_spec,
     read_documents,
@@ -125,7 +126,8 @@ def train(
     settings = SummarizerConfig(**config.given())
     device, why = choose_device(settings.device)
     environment = describe_environment(seed=settings.seed, device=str(device), why=why)
-    identity = {"command": "summarize fit", "settings": plain_settings(settings), "data": _identity(asked)}
+    data = {"pairs": len(asked.train), "sha256": digest_of(asked.train, asked.validation)}
+    identity = {"command": "summarize fit", "settings": plain_settings(settings), "data": data}
     began = time.monotonic()
     with RunFolder(output / "training", identity) as run:
         run.record_environment(environment)
@@ -133,17 +135,6 @@ def train(
     summarizer.about |= {"command": " ".join(words), "data": list(asked.says)}
     summarizer.save_pretrained(output)
     return summarizer, {"environment": environment, "seconds": time.monotonic() - began}
-
-
-def _identity(asked: Asked) -> dict[str, Any]:
-    """What tells these texts from others: a run must not go on with others."""
-    import hashlib
-
-    digest = hashlib.sha256()
-    for pairs in (asked.train, asked.validation):
-        for text in (*pairs.documents, *pairs.summaries):
-            digest.update(text.encode() + b"\0")
-    return {"pairs": len(asked.train), "sha256": digest.hexdigest()[:16]}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -118,12 +118,14 @@ def a_shift_is_no_overfitting(m: Measured) -> Claim:
 
 def the_verdict_is_right(m: Measured) -> Claim:
     """On curves of known truth."""
-    found = proportion_interval(m.right, m.curves)
+    judged = m.judged
+    found = proportion_interval(judged.right, judged.curves)
     return Claim(
         id="the_verdict_is_right",
         sentence=f"The verdict tells curves that overfit from those that do not, in {percent(RIGHT, 0)} of cases.",
-        measured=f"{m.right} of {m.curves} simulated curves of known truth are told rightly, and {m.false_alarms} of "
-        f"the {m.calm} that do not overfit are called so; shifts between groups are among them.",
+        measured=f"{judged.right} of {judged.curves} simulated curves of known truth are told rightly, and "
+        f"{judged.false_alarms} of the {judged.calm} that do not overfit are called so; shifts between groups are "
+        "among them.",
         **ends(found),
         bound=RIGHT,
         direction="above",

@@ -81,7 +81,8 @@ def remembering_of(model: SummaryModel, source: Tensor, *, repeats: int = 3, tok
         for place in range(tokens):
             so_far = torch.stack(list(target[: place + 1]), 1)
             x = model.decode(so_far, memory, mask)[:, -1:]
-            found.append(model.log_probabilities(x, model.copying(x, memory, mask), source)[:, 0])
+            copying = model.copying(x, memory, mask, source, so_far[:, -1:])
+            found.append(model.log_probabilities(x, copying, source)[:, 0])
         return torch.stack(found, 1)
 
     generator = torch.Generator().manual_seed(0)

@@ -42,6 +42,23 @@ class Remembering:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Judged:
+    """What the verdict said of simulated curves.
+
+    Attributes:
+        curves: that were judged.
+        right: of them, told rightly whether they overfit.
+        calm: curves that do not overfit.
+        false_alarms: of these, called so.
+    """
+
+    curves: int
+    right: int
+    calm: int
+    false_alarms: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Example:
     """One document with its summaries.
 
@@ -70,10 +87,7 @@ class Measured:
         baselines: scores of what needs no training.
         costs: of training steps by length.
         remembering: of the writing.
-        curves: simulated ones that were judged.
-        right: of them, told rightly whether they overfit.
-        false_alarms: of those that do not overfit, called so.
-        calm: simulated curves that do not overfit.
+        judged: simulated curves.
         examples: picked by the seed.
         distinct_beams: different summaries among those written.
         test_rows: that were scored.
@@ -92,10 +106,7 @@ class Measured:
     baselines: RougeTable
     costs: tuple[Cost, ...]
     remembering: Remembering
-    curves: int
-    right: int
-    false_alarms: int
-    calm: int
+    judged: Judged
     examples: tuple[Example, ...]
     distinct_beams: int
     test_rows: int

@@ -9,7 +9,7 @@ from shoal.data.texts import TextPairs, TextSplits
 from shoal.engine import Progress, RunFolder, stream
 from shoal.studies.summarize_config import SummarizeConfig
 from shoal.studies.summarize_costs import cost_of, remembering_of
-from shoal.studies.summarize_measured import Example, Measured
+from shoal.studies.summarize_measured import Example, Judged, Measured
 from shoal.summarize import (
     Explanation,
     Summarizer,
@@ -62,49 +62,33 @@ def measure(
     Returns:
         What was measured, the summarizer, what it looked at in one document, and seconds by part.
     """
-
-    def train(part: str, pairs: TextPairs, **changes: Any) -> Summarizer:
-        return fit(pairs, splits.validation, config_of(config, **changes), run=run, part=part, progress=progress)
-
-    summarizer = train("summarizer", splits.train)
-    exact = train("exact", splits.train, minutes=config.compare_minutes)
-    linear_changes = {"attention": config.attention, "features": config.features}
-    linear = train("linear", splits.train, minutes=config.compare_minutes, **linear_changes)
-    few = splits.train.take(_some(len(splits.train), config.overfit_rows, config.seed))
-    overfit = train(
-        "overfit", few, minutes=config.overfit_minutes, dropout=0.0, label_smoothing=0.0, vocabulary=2000, watched=200
-    )
+    trained = _train(config, splits, run, progress)
+    summarizer = trained["summarizer"]
     progress.say("writing summaries of test rows")
     test = splits.held_out.take(_some(len(splits.held_out), config.test_rows, config.seed))
     greedy, beams = (summarizer.write(test.documents, rules) for rules in (GREEDY, BEAMS))
     progress.say("scoring them, and timing steps by length")
-    judged = [(curve, diagnose(curve.rows).kind == "overfit") for curve in map(simulate, range(config.curves))]
-    calm = [said for curve, said in judged if not curve.overfits]
     picked = _some(len(test), config.shown, config.seed + 1)
     source = pad(summarizer.encode(test.documents[:WRITING_ROWS]).sources)
-    costs = [
-        cost
-        for length in config.lengths
-        for cost in cost_of(length, config.attention, config.features, seed=config.seed)
-    ]
     measured = Measured(
         history=summarizer.history,
         verdict=summarizer.verdict,
-        overfit_history=overfit.history,
-        overfit_verdict=overfit.verdict,
-        overfit_rows=len(few),
-        exact_history=exact.history,
-        linear_history=linear.history,
+        overfit_history=trained["overfit"].history,
+        overfit_verdict=trained["overfit"].verdict,
+        overfit_rows=min(config.overfit_rows, len(splits.train)),
+        exact_history=trained["exact"].history,
+        linear_history=trained["linear"].history,
         map=f"{config.attention}, {config.features} features",
         greedy=score(greedy, test.references),
         beams=score(beams, test.references),
         baselines=baselines(test.documents, test.references),
-        costs=tuple(costs),
+        costs=tuple(
+            cost
+            for length in config.lengths
+            for cost in cost_of(length, config.attention, config.features, seed=config.seed)
+        ),
         remembering=remembering_of(summarizer.model, source.to(summarizer.device)),
-        curves=len(judged),
-        right=sum(curve.overfits == said for curve, said in judged),
-        false_alarms=sum(calm),
-        calm=len(calm),
+        judged=judge_simulated(config.curves),
         examples=tuple(
             Example(document=test.documents[row], reference=test.summaries[row], greedy=greedy[row], beams=beams[row])
             for row in picked
@@ -112,12 +96,41 @@ def measure(
         distinct_beams=len(set(beams)),
         test_rows=len(test),
     )
-    seconds = {
-        f"train: {name}": model.history.seconds
-        for name, model in {"summarizer": summarizer, "exact": exact, "linear": linear, "overfit": overfit}.items()
-    }
+    seconds = {f"train: {name}": model.history.seconds for name, model in trained.items()}
     short = [row for row in picked if len(test.documents[row].split()) <= MOST_WORDS] or picked
     return measured, summarizer, explain(summarizer, test.documents[short[0]]), seconds
+
+
+def _train(
+    config: SummarizeConfig, splits: TextSplits, run: RunFolder | None, progress: Progress
+) -> dict[str, Summarizer]:
+    """The summarizer; two in the same time, with exact and with linear attention; one that sees few pairs."""
+    few = splits.train.take(_some(len(splits.train), config.overfit_rows, config.seed))
+    compared = {"minutes": config.compare_minutes}
+    linear = {"attention": config.attention, "features": config.features}
+    by_heart = {"dropout": 0.0, "label_smoothing": 0.0, "vocabulary": 2000, "watched": 200}
+    parts: dict[str, tuple[TextPairs, dict[str, Any]]] = {
+        "summarizer": (splits.train, {}),
+        "exact": (splits.train, compared),
+        "linear": (splits.train, compared | linear),
+        "overfit": (few, {"minutes": config.overfit_minutes} | by_heart),
+    }
+    return {
+        part: fit(pairs, splits.validation, config_of(config, **changes), run=run, part=part, progress=progress)
+        for part, (pairs, changes) in parts.items()
+    }
+
+
+def judge_simulated(curves: int) -> Judged:
+    """What the verdict says of curves of known truth.
+
+    Args:
+        curves: how many.
+    """
+    judged = [(curve.overfits, diagnose(curve.rows).kind == "overfit") for curve in map(simulate, range(curves))]
+    calm = [said for overfits, said in judged if not overfits]
+    right = sum(overfits == said for overfits, said in judged)
+    return Judged(curves=curves, right=right, calm=len(calm), false_alarms=sum(calm))
 
 
 def _some(rows: int, most: int, seed: int) -> list[int]:

@@ -61,7 +61,7 @@ def explain(summarizer: "Summarizer", text: str, summary: str | None = None) -> 
     with in_mode(model, training=False):
         memory, reading = _read(model, source)
         x, looking = _look(model, target[:, :-1], memory)
-        copied, places = _copy(model, x, memory, source, target[:, 1:])
+        copied, places = _copy(model, x, memory, source, target)
     pieces = summarizer.tokenizer.pieces
     assert int(target[0, 0]) == START
     assert int(target[0, -1]) == END
@@ -94,12 +94,13 @@ def _look(model: SummaryModel, target: Tensor, memory: Tensor) -> tuple[Tensor, 
 
 
 def _copy(
-    model: SummaryModel, x: Tensor, memory: Tensor, source: Tensor, wanted: Tensor
+    model: SummaryModel, x: Tensor, memory: Tensor, source: Tensor, target: Tensor
 ) -> tuple[Tensor, Tensor] | tuple[None, None]:
-    copying = model.copying(x, memory, torch.ones_like(source, dtype=torch.bool))
+    written, wanted = target[:, :-1], target[:, 1:]
+    copying = model.copying(x, memory, torch.ones_like(source, dtype=torch.bool), source, written)
     if copying is None:
         return None, None
     log_p = model.logits(x).log_softmax(-1).gather(2, wanted[..., None])  # (1, N, 1)
-    written = (copying.log_write + log_p).exp()[0, :, 0]
+    invented = (copying.log_write + log_p).exp()[0, :, 0]
     taken = copying.log_copy.exp()[0, :, 0] * copying.of_tokens(source, wanted)[0]
-    return (taken / (written + taken)).cpu(), copying.weights[0].cpu()
+    return (taken / (invented + taken)).cpu(), copying.weights[0].cpu()

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from shoal.attention import FeatureMap, create_feature_map
 from shoal.summarize.blocks import BlockCache, DecoderBlock, EncoderBlock
-from shoal.summarize.copying import CopyHead, Copying
+from shoal.summarize.copying import CopyHead, Copying, follows
 from shoal.summarize.model_config import EXACT, ModelConfig
 from shoal.summarize.tokenizer import PAD
 
@@ -109,7 +109,7 @@ class SummaryModel(nn.Module):
         """Log-probabilities of the token after each of `target`; tokens that are `PAD` are padding, at the end."""
         mask, memory = self.encode(source)
         x = self.decode(target, memory, mask)
-        copying = self.copying(x, memory, mask)
+        copying = self.copying(x, memory, mask, source, target)
         return self.log_probabilities(x, copying, source)
 
     def losses(self, source: Int[Tensor, "batch seq"], target: Int[Tensor, "batch length"]) -> Losses:
@@ -127,7 +127,7 @@ class SummaryModel(nn.Module):
         log_p = logits - logits.logsumexp(-1, keepdim=True)
         tokens = wanted[there]
         found = log_p.gather(1, tokens[:, None])[:, 0]
-        copying = self.copying(x, memory, mask)
+        copying = self.copying(x, memory, mask, source, target[:, :-1])
         if copying is not None:
             taken = copying.of_tokens(source, wanted)[there].clamp(min=TINY).log()
             found = torch.logaddexp(copying.log_write[..., 0][there] + found, copying.log_copy[..., 0][there] + taken)
@@ -165,7 +165,8 @@ class SummaryModel(nn.Module):
             x = block.step(x, cache, writing.mask, writing.room)
         writing.position += 1
         x = self.decoder_norm(x).view(len(writing.source), -1, x.shape[-1])  # (documents, beams, D)
-        copying = self.copying(x, writing.memory, writing.mask, writing.copy_keys)
+        last = tokens.view(len(writing.source), -1)  # (documents, beams)
+        copying = self.copying(x, writing.memory, writing.mask, writing.source, last, writing.copy_keys)
         return self.log_probabilities(x, copying, writing.source).flatten(0, 1)
 
     def embed(self, tokens: Tensor, begin: int = 0) -> Tensor:
@@ -177,11 +178,14 @@ class SummaryModel(nn.Module):
         """Of the vocabulary, in float32."""
         return F.linear(x, self.embedding.weight).float()
 
-    def copying(self, x: Tensor, memory: Tensor, mask: Tensor, keys: Tensor | None = None) -> Copying | None:
-        """What the copy head says; None without one. Its keys are computed unless given."""
+    def copying(
+        self, x: Tensor, memory: Tensor, mask: Tensor, source: Tensor, written: Tensor, keys: Tensor | None = None
+    ) -> Copying | None:
+        """What the copy head says after the tokens `written`; None without one. Its keys are computed unless given."""
         if self.copy_head is None:
             return None
-        return self.copy_head(x, memory, self.copy_head.keys_of(memory) if keys is None else keys, mask)
+        keys = self.copy_head.keys_of(memory) if keys is None else keys
+        return self.copy_head(x, memory, keys, mask, follows(source, written))
 
     def _writers(self) -> list[DecoderBlock]:
         return cast(list[DecoderBlock], list(self.decoder))

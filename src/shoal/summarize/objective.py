@@ -1,6 +1,10 @@
 """What the summarizer minimises, and the same likelihood over a set of pairs."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import torch
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from shoal.engine import Precision
@@ -28,11 +32,36 @@ def likelihood(label_smoothing: float = 0.0) -> Objective:
     return objective
 
 
+@dataclass(frozen=True)
+class RowLosses:
+    """Likelihood of summaries, row by row.
+
+    Attributes:
+        nll: negative log-likelihood of each summary, in nats.
+        correct: tokens of it that get more than half of the probability.
+        tokens: of it, the end included.
+    """
+
+    nll: Float[Tensor, "rows"]
+    correct: Int[Tensor, "rows"]
+    tokens: Int[Tensor, "rows"]
+
+    def mean(self, rows: Sequence[int] | None = None) -> dict[str, float]:
+        """Means over all tokens alike: "loss", nats per token, and "accuracy", the share of correct ones.
+
+        Args:
+            rows: that are looked at; all unless given.
+        """
+        some = slice(None) if rows is None else torch.tensor(rows)
+        count = float(self.tokens[some].sum())
+        return {"loss": float(self.nll[some].sum()) / count, "accuracy": float(self.correct[some].sum()) / count}
+
+
 @torch.no_grad()
-def mean_loss(
+def row_losses(
     model: SummaryModel, data: Encoded, *, precision: Precision, device: torch.device, tokens: int = 8192
-) -> dict[str, float]:
-    """Likelihood of the summaries, all tokens alike.
+) -> RowLosses:
+    """Likelihood of the summaries of some pairs.
 
     Args:
         model: run in evaluation mode; every part is put back into the mode that it was in.
@@ -40,16 +69,14 @@ def mean_loss(
         precision: how to run.
         device: where to run.
         tokens: of the documents of a batch.
-
-    Returns:
-        "loss", nats per token, and "accuracy", the share of tokens that get more than half of the probability.
     """
-    loss = correct = count = 0.0
+    count = torch.tensor([len(target) - 1 for target in data.targets])
+    nll, correct = torch.zeros(len(data), dtype=torch.float64), torch.zeros(len(data), dtype=torch.int64)
     with in_mode(model, training=False):
-        for _, source, target in in_order_of_length(data, tokens):
+        for rows, source, target in in_order_of_length(data, tokens):
             with precision.autocast(device):
                 found = model.losses(source.to(device), target.to(device))
-            loss += float(found.nll.double().sum())
-            correct += float(found.correct.sum())
-            count += len(found.nll)
-    return {"loss": loss / count, "accuracy": correct / count}
+            place = torch.tensor(rows).repeat_interleave(count[rows])  # tokens come row by row
+            nll.index_add_(0, place, found.nll.double().cpu())
+            correct.index_add_(0, place, found.correct.long().cpu())
+    return RowLosses(nll, correct, count)

@@ -33,6 +33,7 @@ class SummarizerConfig:
         dropout: see `ModelConfig`.
         label_smoothing: probability spread evenly over the vocabulary.
         batch_tokens: tokens of the documents of a batch.
+        optimizer: "muon-adamw" or "adamw", see `shoal.engine.optimizers.create_optimizer`.
         learning_rate: at the peak of the schedule.
         warmup: share of the training that the rate rises for.
         weight_decay, clip_norm: see `shoal.engine.FitConfig`.
@@ -56,6 +57,7 @@ class SummarizerConfig:
     dropout: float = 0.1
     label_smoothing: float = 0.1
     batch_tokens: int = 4096
+    optimizer: str = "adamw"
     learning_rate: float = 2e-3
     warmup: float = 0.1
     weight_decay: float = 0.01
@@ -104,7 +106,7 @@ class SummarizerConfig:
             epochs=self.epochs,
             minutes=self.minutes,
             max_epochs=self.epochs,
-            optimizer="adamw",
+            optimizer=self.optimizer,
             learning_rate=self.learning_rate,
             weight_decay=self.weight_decay,
             schedule="cosine",

@@ -12,16 +12,16 @@ from typing import Any
 
 import torch
 
-from shoal.data.texts import TextPairs, deduplicate, read_pairs
+from shoal.data.texts import TextPairs, distinct_rows, read_pairs
 from shoal.engine import History, Precision, Progress, RunFolder, Silent, seed_everything, stream
 from shoal.engine import fit as fit_model
 from shoal.errors import wrong
 from shoal.summarize.diagnosis import LEAST_ROWS, diagnose
 from shoal.summarize.model import SummaryModel
-from shoal.summarize.objective import likelihood, mean_loss
+from shoal.summarize.objective import likelihood, row_losses
 from shoal.summarize.summarizer import Summarizer
 from shoal.summarize.summarizer_config import SummarizerConfig
-from shoal.summarize.token_batches import Encoded, TokenBatches
+from shoal.summarize.token_batches import TokenBatches
 from shoal.summarize.tokenizer import Tokenizer
 from shoal.summarize.verdict import Verdict
 
@@ -143,16 +143,18 @@ class _Watch:
         order = torch.randperm(len(validation), generator=stream(config.seed, "watched")).tolist()
         some = validation.take(order[: config.watched])
         self.validation = summarizer.encode(some.documents, some.summaries)
-        self.slices: dict[str, Encoded] = {}
-        distinct = deduplicate(held_back, against=train)
-        for name, pairs in (("held_back_loss", held_back), ("distinct_loss", distinct)):
-            if len(pairs):
-                self.slices[name] = summarizer.encode(pairs.documents, pairs.summaries)
+        self.held_back = summarizer.encode(held_back.documents, held_back.summaries)
+        self.distinct = distinct_rows(held_back, against=train)
 
     def __call__(self, model: Any, precision: Precision, device: torch.device) -> dict[str, float]:
-        options = {"precision": precision, "device": device}
-        found = mean_loss(model, self.validation, **options)
-        return found | {name: mean_loss(model, data, **options)["loss"] for name, data in self.slices.items()}
+        found = row_losses(model, self.validation, precision=precision, device=device).mean()
+        if not len(self.held_back):
+            return found
+        held_back = row_losses(model, self.held_back, precision=precision, device=device)
+        found["held_back_loss"] = held_back.mean()["loss"]
+        if self.distinct:
+            found["distinct_loss"] = held_back.mean(self.distinct)["loss"]
+        return found
 
 
 def _texts(pairs: TextPairs) -> list[str]:

@@ -17,7 +17,7 @@ from shoal.data.texts.files import read_documents, read_pairs
 from shoal.data.texts.folders import holds_texts
 from shoal.data.texts.git_log import read_git_log
 from shoal.data.texts.load import find_best_texts, load_texts
-from shoal.data.texts.pairs import TextPairs, TextSplits, deduplicate
+from shoal.data.texts.pairs import TextPairs, TextSplits, deduplicate, digest_of, distinct_rows
 from shoal.data.texts.specs import TextSpec, list_text_sets, match_text_spec
 from shoal.data.texts.splits import split_pairs
 
@@ -27,6 +27,8 @@ __all__ = [
     "TextSplits",
     "deduplicate",
     "describe_texts",
+    "digest_of",
+    "distinct_rows",
     "fetch_texts",
     "find_best_texts",
     "holds_texts",

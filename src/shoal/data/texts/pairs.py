@@ -5,6 +5,7 @@ splits.train.documents[0], splits.train.summaries[0]
 few = deduplicate(splits.train).take(range(1_000))
 """
 
+import hashlib
 import re
 import unicodedata
 from collections.abc import Iterable
@@ -184,6 +185,11 @@ def deduplicate(pairs: TextPairs, *, against: TextPairs | None = None) -> TextPa
         >>> deduplicate(pairs).documents
         ('One.', 'Three')
     """
+    return pairs.take(distinct_rows(pairs, against=against))
+
+
+def distinct_rows(pairs: TextPairs, *, against: TextPairs | None = None) -> list[int]:
+    """The numbers of the rows that `deduplicate` keeps."""
     documents = {normalise(text) for text in against.documents} if against else set()
     summaries = {normalise(text) for text in against.summaries} if against else set()
     kept = []
@@ -193,4 +199,19 @@ def deduplicate(pairs: TextPairs, *, against: TextPairs | None = None) -> TextPa
             kept.append(row)
         documents.add(document)
         summaries.add(summary)
-    return pairs.take(kept)
+    return kept
+
+
+def digest_of(*parts: TextPairs) -> str:
+    """What tells these texts from others, order included: 16 hexadecimal digits.
+
+    Example:
+        >>> one = TextPairs(documents=("a b",), summaries=("b",), name="toy")
+        >>> digest_of(one) == digest_of(one), digest_of(one) == digest_of(one, one)
+        (True, False)
+    """
+    digest = hashlib.sha256()
+    for pairs in parts:
+        for text in (*pairs.documents, *pairs.summaries):
+            digest.update(text.encode() + b"\0")
+    return digest.hexdigest()[:16]
