@@ -75,7 +75,7 @@ def fabricate(study: str = "exits") -> Result:
         },
         claims=_claims(),
         tables=(_per_exit(), _comparison()),
-        pictures=(_losses(), _frontier(), _times(), _exits_taken(), _shares(), _confusions(), _gallery()),
+        pictures=(_losses(), _frontier(), _times(), _exits_taken(), _shares(), _confusions(), _passages(), _gallery()),
         seconds={
             "load": 0.84,
             "train_the_plain_network": 118.2,
@@ -257,6 +257,12 @@ def _gallery() -> Picture:
         id="first_and_last", title="Images that leave first and last", kind="gallery", rows=tuple(rows),
         note="The answer and its confidence stand below each image.",
     )  # fmt: skip
+
+
+def _passages() -> Picture:
+    texts = ("A small program that counts fish in a river by night.", f"Reads {UNBREAKABLE} and writes it again.")
+    rows = tuple({"text": text, "said": (("by people", text[:20]), ("4 beams", text[2:30]))} for text in texts)
+    return Picture(id="summaries", title="Summaries of texts", kind="passages", rows=rows)
 
 
 def tiny_png(seed: int, noise: float) -> str:

@@ -152,7 +152,9 @@ def test_figures_have_captions_and_words_for_those_who_cannot_see(single: Elemen
     assert len(figures) == len(fabricate().pictures)
     for figure, picture in zip(figures, fabricate().pictures, strict=True):
         assert picture.title in figure.all("figcaption")[0].text
-        if picture.kind == "gallery":
+        if picture.kind == "passages":
+            assert [e.text for e in figure.all("blockquote")] == [row["text"] for row in picture.rows]
+        elif picture.kind == "gallery":
             assert all(image.attributes["alt"] for image in figure.all("img"))
         else:
             assert len(figure.all(role="img")[0].attributes["aria-label"]) > 40
@@ -204,7 +206,8 @@ def hostile() -> Result:
     series = tuple({"x": HOSTILE, "y": i, "series": f"{HOSTILE}{i}", "label": HOSTILE} for i in range(2))
     cell = {"x": HOSTILE, "y": HOSTILE, "value": 1}
     image = dict(fabricate().pictures[-1].rows[0]) | {"caption": HOSTILE, "group": HOSTILE}
-    pictures = [("lines", series), ("bars", series), ("heatmap", (cell,)), ("gallery", (image,))]
+    text = {"text": HOSTILE, "said": ((HOSTILE, HOSTILE),)}
+    pictures = [("lines", series), ("bars", series), ("heatmap", (cell,)), ("gallery", (image,)), ("passages", (text,))]
     facts = {HOSTILE: HOSTILE, "group": {HOSTILE: {HOSTILE: HOSTILE}}}
     return Result(
         study=HOSTILE, title=HOSTILE, summary=(HOSTILE,), command=HOSTILE, settings=facts, environment=facts,

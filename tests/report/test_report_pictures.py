@@ -33,7 +33,7 @@ def drawn() -> dict[str, Drawing]:
 
 def test_charts_come_at_two_widths(drawn: dict[str, Drawing]):
     for name, drawing in drawn.items():
-        if name != "first_and_last":
+        if name not in ("first_and_last", "summaries"):
             wide, narrow = (float(ElementTree.fromstring(svg).attrib["width"]) for svg in svgs(drawing))
             assert (wide, narrow) == pytest.approx((680, 330), abs=4)
 
@@ -41,7 +41,7 @@ def test_charts_come_at_two_widths(drawn: dict[str, Drawing]):
 def test_colours_are_the_theme_s(drawn: dict[str, Drawing]):
     """Fixed colours would vanish in one of the two themes."""
     for name, drawing in drawn.items():
-        if name != "first_and_last":
+        if name not in ("first_and_last", "summaries"):
             for svg in svgs(drawing):
                 paints = set(re.findall(r'(?:fill|stroke)="([^"]*)"', svg))
                 assert all(paint.startswith("var(--") or paint in {"none", "transparent"} for paint in paints), paints
@@ -198,6 +198,17 @@ def test_a_gallery_is_shown_one_choice_at_a_time():
 def test_a_gallery_refuses_what_is_not_a_png(image: str | None):
     with pytest.raises(InputError, match=r"picture p, row 0: expected an image as a PNG in base64"):
         draw(picture("gallery", [{"image": image}]))
+
+
+def test_passages_keep_what_is_said_and_by_whom():
+    rows = [{"text": "a long text", "said": [["by people", "short"], ["greedy", "a"]]}, {"text": "b"}]
+    passages = draw(picture("passages", rows)).passages
+    assert [(p.text, p.said) for p in passages] == [
+        ("a long text", (("by people", "short"), ("greedy", "a"))),
+        ("b", ()),
+    ]
+    with pytest.raises(InputError, match="picture p, row 1: expected a text, got ' '"):
+        draw(picture("passages", [{"text": "a"}, {"text": " "}]))
 
 
 @pytest.mark.parametrize(("low", "high"), [(1, 1e6), (0.9, 11), (3, 5), (1e-9, 1e12), (231, 557)])

@@ -1,8 +1,8 @@
-"""Pictures as data become drawings: lines, bars, heatmaps and galleries.
+"""Pictures as data become drawings: lines, bars, heatmaps, galleries and passages.
 
 `draw` turns a `Picture` into a `Drawing`: the same chart as SVG at two widths (a phone's text stays readable), its
 legend as data, and a description in words. Drawing needs altair and vl-convert, which are imported with the first
-chart; a gallery needs neither.
+chart; galleries and passages need neither.
 
 Example:
     >>> from shoal.studies.result import Picture
@@ -22,6 +22,7 @@ from shoal.report import bars, charts, heatmap, lines
 from shoal.report.charts import Key, Plate
 from shoal.report.gallery import Group, gallery_groups
 from shoal.report.numbers import number
+from shoal.report.passages import Passage, passages_of
 from shoal.studies.result import Picture
 
 
@@ -35,6 +36,7 @@ class Drawing:
         legend: names and looks of the series; empty for a single one.
         ends: lowest and highest value of a heatmap, as text.
         groups: images of a gallery.
+        passages: texts, with what is said of them.
         description: the picture in words, for those who cannot see it.
         left_out: rows that could not be drawn: no number, or not positive on a logarithmic axis.
     """
@@ -44,6 +46,7 @@ class Drawing:
     legend: tuple[Key, ...] = ()
     ends: tuple[str, str] | None = None
     groups: tuple[Group, ...] = ()
+    passages: tuple[Passage, ...] = ()
     description: str = ""
     left_out: int = 0
 
@@ -67,9 +70,10 @@ def draw(picture: Picture, prefix: str = "picture") -> Drawing:
         The drawing; the same one for the same picture.
 
     Raises:
-        InputError: if a gallery holds something that is not a PNG, or the picture's kind is unknown.
+        InputError: if a gallery holds something that is not a PNG, a passage has no text, or the picture's kind is
+            unknown.
     """
-    drawers = {"lines": _lines, "bars": _bars, "heatmap": _heatmap, "gallery": _gallery}
+    drawers = {"lines": _lines, "bars": _bars, "heatmap": _heatmap, "gallery": _gallery, "passages": _passages}
     if picture.kind not in drawers:
         raise unknown_name("kind of picture", picture.kind, drawers)
     return drawers[picture.kind](picture, prefix)
@@ -124,6 +128,10 @@ def _heatmap(picture: Picture, prefix: str) -> Drawing:
 
 def _gallery(picture: Picture, _: str) -> Drawing:
     return Drawing(groups=gallery_groups(picture), description=f"{len(picture.rows)} images.")
+
+
+def _passages(picture: Picture, _: str) -> Drawing:
+    return Drawing(passages=passages_of(picture), description=f"{len(picture.rows)} texts.")
 
 
 def _empty(picture: Picture) -> Drawing:

@@ -14,7 +14,7 @@ from shoal.errors import InputError, ShoalError
 from shoal.files import write_json
 
 Verdict = Literal["supported", "contradicted", "inconclusive"]
-PictureKind = Literal["lines", "bars", "heatmap", "gallery"]
+PictureKind = Literal["lines", "bars", "heatmap", "gallery", "passages"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,7 +96,8 @@ class Picture:
         kind: "lines": rows {"x", "y", "series"} and optional "low", "high" (a band), "label" (text at the point)
             and "mark" ("line", the default, or "point"); "bars": rows {"x", "y"} and optional "series"
             (stacked), "low", "high"; "heatmap": rows {"x", "y", "value"}; "gallery": rows {"image" (PNG as
-            base64), "caption", "group"} and optional "choice" (the reader opens one at a time).
+            base64), "caption", "group"} and optional "choice" (the reader opens one at a time); "passages": rows
+            {"text", "said": pairs of who and what}.
         rows: the data.
         x: label of the x axis, with its unit; y: the same for the y axis.
         log_x, log_y: logarithmic axis.

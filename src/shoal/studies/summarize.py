@@ -18,7 +18,7 @@ from shoal.studies.study import Study
 from shoal.studies.summarize_claims import all_claims
 from shoal.studies.summarize_config import SummarizeConfig, resolve
 from shoal.studies.summarize_measurements import config_of, measure
-from shoal.studies.summarize_pictures import examples_table, pictures
+from shoal.studies.summarize_pictures import pictures
 from shoal.studies.summarize_tables import summary, tables
 
 LEAST_ROWS = 20  # pairs of a part, to say anything
@@ -80,7 +80,7 @@ class SummarizeStudy(Study):
             environment=environment | {"precision": measured.history.precision},
             data=_about(splits),
             claims=all_claims(measured),
-            tables=(*tables(measured), examples_table(measured)),
+            tables=tables(measured),
             pictures=pictures(measured, looked),
             seconds={"read the texts": self.reading, **seconds, "write and score": time.monotonic() - began - trained},
             notes=self.notes,

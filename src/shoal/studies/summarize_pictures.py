@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from shoal.studies.result import Picture, Table
+from shoal.studies.result import Picture
 from shoal.studies.summarize_asked_page import losses_picture
 from shoal.studies.summarize_measured import Measured
 from shoal.summarize import Explanation
@@ -20,19 +20,26 @@ def pictures(m: Measured, looked: Explanation) -> tuple[Picture, ...]:
             id="losses_overfit",
             title=f"Losses of one that sees {m.overfit_rows:,} pairs again and again",
         ),
+        _examples(m),
+        *attention_pictures(looked),
         _compared(m),
         _costs(m),
-        *attention_pictures(looked),
     )
 
 
-def examples_table(m: Measured) -> Table:
-    """Summaries picked by the seed, not by hand."""
-    return Table(
+def _examples(m: Measured) -> Picture:
+    """Picked by the seed, not by hand."""
+    return Picture(
         id="examples",
-        title="Summaries, picked by the seed",
-        columns=("document", "by people", "4 beams", "greedy"),
-        rows=tuple((_short(one.document), one.reference, one.beams, one.greedy) for one in m.examples),
+        title=f"{len(m.examples)} summaries, picked by the seed",
+        kind="passages",
+        rows=tuple(
+            {
+                "text": _short(one.document),
+                "said": (("by people", one.reference), ("4 beams", one.beams), ("greedy", one.greedy)),
+            }
+            for one in m.examples
+        ),
     )
 
 
