@@ -17,6 +17,7 @@ from shoal.errors import wrong
 from shoal.summarize.tokenizer import END, PAD, START
 
 BUCKET = 8  # tokens: documents are sorted by their length rounded up to a multiple of it
+SUMMARY_BUCKET = 4  # the same for the summaries of documents of one length
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,6 +82,8 @@ class TokenBatches:
         lengths = torch.tensor([-(-len(source) // BUCKET) for source in data.sources])
         self._by_length = lengths.argsort(stable=True)
         self._lengths = lengths[self._by_length]
+        summaries = torch.tensor([len(target) // SUMMARY_BUCKET for target in data.targets])
+        self._summaries = summaries[self._by_length]
         self._bounds = list(_bounds((BUCKET * self._lengths).tolist(), tokens))
         self.steps_per_epoch = len(self._bounds)
         self._epoch, self._rows, self._order = -1, torch.empty(0), torch.empty(0)
@@ -106,7 +109,8 @@ class TokenBatches:
             return
         generator = stream(self.seed, "batches", epoch)
         drawn = torch.rand(len(self._lengths), generator=generator, dtype=torch.float64)
-        among = (self._lengths + drawn).argsort()  # within a length at random, the lengths as they were
+        within = (self._summaries + drawn) / (self._summaries.max() + 1)  # in [0, 1): at random among equal lengths
+        among = (self._lengths + within).argsort()  # documents' lengths stay as they were
         self._rows = self._by_length[among]
         self._order = torch.randperm(len(self._bounds), generator=generator)
         self._epoch = epoch
