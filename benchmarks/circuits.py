@@ -17,6 +17,7 @@ from typing import Any
 import torch
 
 from benchmarks.circuits_tables import write_tables
+from benchmarks.parts import say
 from shoal.circuits import Head, Training, compare, compile_rule, decompile, learn, parse_rule, verify
 from shoal.circuits.layout import PADDING
 from shoal.circuits.learning import optimise
@@ -38,11 +39,6 @@ NAMED = (  # rules whose heads are read back; what selects alike on every input 
     *("~same & ~first", "same & previous", "token('A') & ~first", "token('A') & not_self", "token('B') & previous"),
     *("token('C') & first", "~token('A') & not_self", "~same & previous", "unique"),
 )
-
-
-def say(text: str) -> None:
-    """Progress."""
-    print(f"{time.strftime('%H:%M:%S')}  {text}", flush=True)
 
 
 def learning(turns: int, seeds: int) -> list[dict[str, Any]]:

@@ -13,7 +13,6 @@ Writes benchmarks/records/exits-speed.json.
 
 import argparse
 import itertools
-import json
 import statistics
 import tempfile
 import time
@@ -26,11 +25,11 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from benchmarks.parts import run_parts, say
 from shoal.data import load
-from shoal.engine import Silent, describe_environment
+from shoal.engine import Silent
 from shoal.exits import Confidence, EarlyExit, Policy, contradiction_path, exit_outputs
 from shoal.exits.taps import tapped
-from shoal.files import write_json
 from shoal.measure import count_macs
 from shoal.studies.exits_config import ExitsConfig, resolve
 from shoal.studies.exits_training import create_early, train_early
@@ -42,11 +41,6 @@ ROWS_ALONE = 96  # images that are timed one at a time
 SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)  # rows at which stages are timed
 
 Run = Callable[[Tensor], object]
-
-
-def say(text: str) -> None:
-    """Progress."""
-    print(f"{time.strftime('%H:%M:%S')}  {text}", flush=True)
 
 
 @torch.enable_grad()
@@ -331,20 +325,5 @@ def _in_onnxruntime(session: Any) -> Any:
 PARTS = {"speed": speed, "training": training, "exported": exported}
 
 
-def main() -> None:
-    """Measure the parts that were asked for and add them to the record."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("part", nargs="?", default="all", choices=("all", *PARTS))
-    parser.add_argument("--width", type=int, default=64)
-    parser.add_argument("--minutes", type=float, default=3.0)
-    parser.add_argument("--turns", type=int, default=5)
-    args = parser.parse_args()
-    for name in PARTS if args.part == "all" else (args.part,):
-        found = PARTS[name](args)
-        record = json.loads(RECORD.read_text()) if RECORD.exists() else {}
-        environment = describe_environment(seed=0, device="cpu", why="benchmark")
-        write_json(RECORD, record | {name: found | {"environment": environment}})
-
-
 if __name__ == "__main__":
-    main()
+    run_parts(__doc__, PARTS, RECORD, width=64, minutes=3.0, turns=5)

@@ -12,9 +12,7 @@ Writes benchmarks/records/guarantee.json.
 """
 
 import argparse
-import json
 import statistics
-import time
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +20,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from benchmarks.parts import run_parts, say
 from shoal.data import load, locate
-from shoal.engine import Silent, describe_environment
+from shoal.engine import Silent
 from shoal.errors import ShoalError
 from shoal.exits import Confidence, ExitOutputs, Policy, calibrate_outputs, certify, exit_outputs
 from shoal.exits.guarantee import passes
-from shoal.files import write_json
 from shoal.measure import proportion_interval
 from shoal.studies.exits_config import ExitsConfig, resolve
 from shoal.studies.exits_training import train_early
@@ -36,11 +34,6 @@ RECORD = Path(__file__).parent / "records" / "guarantee.json"
 PROMISES = ((0.01, 0.9), (0.01, 0.95), (0.02, 0.9))  # points that may be lost, and with what confidence
 ROWS = 2000  # of a calibration set
 SHARED = np.concatenate([np.linspace(1, 0.99, 11), np.linspace(0.985, 0.3, 69)])  # from safe to bold
-
-
-def say(text: str) -> None:
-    """Progress."""
-    print(f"{time.strftime('%H:%M:%S')}  {text}", flush=True)
 
 
 def betting_passes(losses: NDArray[np.float64], max_drop: float, level: float) -> bool:
@@ -171,19 +164,5 @@ def promises(args: argparse.Namespace) -> dict[str, Any]:
 PARTS = {"rows": rows_needed, "promises": promises}
 
 
-def main() -> None:
-    """Measure the parts that were asked for and add them to the record."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("part", nargs="?", default="all", choices=("all", *PARTS))
-    parser.add_argument("--draws", type=int, default=1000)
-    parser.add_argument("--minutes", type=float, default=3.0)
-    args = parser.parse_args()
-    for name in PARTS if args.part == "all" else (args.part,):
-        found = PARTS[name](args)
-        record = json.loads(RECORD.read_text()) if RECORD.exists() else {}
-        environment = describe_environment(seed=0, device="cpu", why="benchmark")
-        write_json(RECORD, record | {name: found, "environment": environment})
-
-
 if __name__ == "__main__":
-    main()
+    run_parts(__doc__, PARTS, RECORD, draws=1000, minutes=3.0)

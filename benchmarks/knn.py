@@ -23,6 +23,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from benchmarks.parts import say
 from shoal.data import load
 from shoal.difficulty import Features, depth_of_features, nearest, probe_features
 from shoal.difficulty.features import find_layers
@@ -36,11 +37,6 @@ CHECKED = 200  # queries that are compared with brute force
 WIDTHS = (10, 64, 512, 3072)
 
 Search = Callable[[Tensor, Tensor], np.ndarray]
-
-
-def say(text: str) -> None:
-    """Progress."""
-    print(f"{time.strftime('%H:%M:%S')}  {text}", flush=True)
 
 
 def made_up(count: int, width: int, generator: torch.Generator) -> Tensor:

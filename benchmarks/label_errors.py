@@ -26,6 +26,7 @@ from sklearn.model_selection import StratifiedKFold
 from torch import Tensor, nn
 
 from benchmarks.label_noise import KINDS, spoil
+from benchmarks.parts import say
 from shoal.data import load, locate, stratified_sample
 from shoal.data.votes import find_votes
 from shoal.difficulty import PredictionHistory, find_label_errors, prediction_depth
@@ -58,11 +59,6 @@ RECIPES = {
     "fashion-mnist": Recipe(epochs=8, arithmetic="bf16+channels_last"),  # three times as fast on the CPU measured on
     "cifar10n": Recipe(minutes=2.0),
 }
-
-
-def say(text: str) -> None:
-    """Progress."""
-    print(f"{time.strftime('%H:%M:%S')}  {text}", flush=True)
 
 
 def network(channels: int, classes: int, side: int) -> nn.Module:

@@ -8,7 +8,6 @@ decoder run over what is written so far for each token. Writes benchmarks/record
 """
 
 import argparse
-import json
 import math
 import statistics
 import time
@@ -20,10 +19,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from benchmarks.parts import run_parts, say
 from shoal.data.texts import load_texts
-from shoal.engine import describe_environment
 from shoal.engine.device import World
-from shoal.files import write_json
 from shoal.summarize.model import SummaryModel, positions
 from shoal.summarize.rules import Filter, WritingRules
 from shoal.summarize.search import write
@@ -33,11 +31,6 @@ from shoal.summarize.tokenizer import END, PAD, START, Tokenizer
 
 RECORD = Path(__file__).parent / "records" / "summarize-speed.json"
 ROWS, WRITTEN, BEAMS, BATCHES = 20_000, 64, 4, 12
-
-
-def say(text: str) -> None:
-    """Progress."""
-    print(f"{time.strftime('%H:%M:%S')}  {text}", flush=True)
 
 
 class Theirs(nn.Module):
@@ -170,7 +163,7 @@ def training(args: argparse.Namespace) -> dict[str, Any]:
 
         return run
 
-    found: dict[str, Any] = {"tokens": tokens, "batches": BATCHES}
+    found: dict[str, Any] = {"size": args.size, "tokens": tokens, "batches": BATCHES}
     for name, bf16 in (("fp32", False), ("bf16", True)):
         ways = {
             "shoal": epoch(ours, lambda s, t: ours.losses(s, t).nll.mean(), bf16),
@@ -214,6 +207,7 @@ def writing(args: argparse.Namespace) -> dict[str, Any]:
     per = {way: tokens / statistics.median(times) for way, times in seconds.items()}
     say(f"beams: {per}; ratio {statistics.median(ratios):.2f}")
     return {
+        "size": args.size,
         "documents": WRITTEN,
         "beams": BEAMS,
         "same": same,
@@ -226,19 +220,5 @@ def writing(args: argparse.Namespace) -> dict[str, Any]:
 PARTS = {"training": training, "writing": writing}
 
 
-def main() -> None:
-    """Measure the parts that were asked for and add them to the record."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("part", nargs="?", default="all", choices=("all", *PARTS))
-    parser.add_argument("--size", default="small")
-    parser.add_argument("--turns", type=int, default=5)
-    args = parser.parse_args()
-    for name in PARTS if args.part == "all" else (args.part,):
-        found = PARTS[name](args)
-        record = json.loads(RECORD.read_text()) if RECORD.exists() else {}
-        environment = describe_environment(seed=0, device="cpu", why="benchmark")
-        write_json(RECORD, record | {name: found | {"size": args.size, "environment": environment}})
-
-
 if __name__ == "__main__":
-    main()
+    run_parts(__doc__, PARTS, RECORD, size="small", turns=5)

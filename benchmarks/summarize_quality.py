@@ -8,28 +8,17 @@ Beside the model: first sentence and leads, which need no training. Writes bench
 """
 
 import argparse
-import json
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from benchmarks.parts import run_parts, say
 from shoal.data.texts import load_texts
-from shoal.engine import describe_environment
-from shoal.files import write_json
 from shoal.summarize import Rouge, SummarizerConfig, WritingRules, baselines, compare, fit, score
 
 RECORD = Path(__file__).parent / "records" / "summarize-quality.json"
-PARTS = {
-    "debian-5": ("debian-descriptions", 5.0),
-    "debian-30": ("debian-descriptions", 30.0),
-    "aeslc-30": ("aeslc", 30.0),
-}
 RULES = {"greedy": WritingRules(num_beams=1), "4 beams": WritingRules(num_beams=4)}
-
-
-def say(text: str) -> None:
-    """Progress."""
-    print(f"{time.strftime('%H:%M:%S')}  {text}", flush=True)
 
 
 def numbers(rouge: Rouge) -> dict[str, list[float]]:
@@ -37,7 +26,7 @@ def numbers(rouge: Rouge) -> dict[str, list[float]]:
     return {name: [of.value, of.low, of.high] for name, of in rouge.metrics.items()}
 
 
-def measure(data: str, minutes: float) -> dict[str, Any]:
+def measure(data: str, minutes: float, _: argparse.Namespace) -> dict[str, Any]:
     """Train and score."""
     splits = load_texts(data)
     config = SummarizerConfig(minutes=minutes)
@@ -69,20 +58,15 @@ def measure(data: str, minutes: float) -> dict[str, Any]:
         "rouge": found,
         "ahead_of_first_sentence": ahead,
         "seconds_to_write": seconds,
-        "environment": describe_environment(seed=config.seed, device="cpu", why="benchmark"),
     }
 
 
-def main() -> None:
-    """Measure the parts that were asked for and add them to the record."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("part", nargs="?", default="all", choices=("all", *PARTS))
-    args = parser.parse_args()
-    for name in PARTS if args.part == "all" else (args.part,):
-        found = measure(*PARTS[name])
-        record = json.loads(RECORD.read_text()) if RECORD.exists() else {}
-        write_json(RECORD, record | {name: found})
+PARTS = {
+    "debian-5": partial(measure, "debian-descriptions", 5.0),
+    "debian-30": partial(measure, "debian-descriptions", 30.0),
+    "aeslc-30": partial(measure, "aeslc", 30.0),
+}
 
 
 if __name__ == "__main__":
-    main()
+    run_parts(__doc__, PARTS, RECORD)
