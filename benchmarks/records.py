@@ -11,7 +11,7 @@ import re
 import sys
 from pathlib import Path
 
-from shoal.studies.result import Result
+from shoal.studies.result import Picture, Result
 
 HERE = Path(__file__).parent
 README = HERE.parent / "README.md"
@@ -20,13 +20,19 @@ README = HERE.parent / "README.md"
 def keep(run: Path) -> Path:
     """Write the record of a run folder and return its path."""
     result = Result.load(run / "result.json")
-    drawn = tuple(picture for picture in result.pictures if picture.kind != "gallery")
+    drawn = tuple(picture for picture in result.pictures if not shows_data(picture))
     name = f"{result.study}-{result.data['name']}-{result.settings['budget']}"
     path = HERE / "records" / f"{name}.json"
     data = {key: value for key, value in result.data.items() if key not in ("source", "why")}  # no path of a machine
     dataclasses.replace(result, pictures=drawn, data=data, notes={}).save(path)
     show(result, name)
     return path
+
+
+def shows_data(picture: Picture) -> bool:
+    """Whether it holds images or texts of somebody's data, which do not belong into a record."""
+    words_on_axes = any(axis.startswith("token of the") for axis in (picture.x, picture.y))
+    return picture.kind in ("gallery", "passages") or words_on_axes
 
 
 def show(result: Result, name: str) -> None:
