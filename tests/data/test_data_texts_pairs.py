@@ -7,7 +7,7 @@ import pytest
 from hypothesis import event, given
 from hypothesis import strategies as st
 
-from shoal.data.texts import TextPairs, TextSplits, deduplicate, split_pairs
+from shoal.data.texts import TextPairs, TextSplits, deduplicate, split_pairs, with_test_rows
 from shoal.data.texts.pairs import normalise, opening
 from shoal.data.texts.splits import components, rows_of, split_rows
 from shoal.errors import InputError
@@ -62,6 +62,16 @@ class TestPairs:
         assert splits.held_out.summaries == (" number 0",)
         assert str(splits) == "toy: 3 + 1 + 1 pairs of document and summary"
         assert "<td>train</td><td>3</td>" in splits._repr_html_()
+
+    def test_rows_for_testing_are_not_those_that_choices_are_made_with(self):
+        many, few = toy(100), toy(5, prefix="other")
+        parts = {"name": "toy", "source": "here", "train": many, "validation": few}
+        splits = with_test_rows(TextSplits(**parts, test=many.take(())))
+        assert splits.test is few
+        assert (len(splits.train), len(splits.validation)) == (90, 10)
+        assert not {*splits.train.documents} & {*splits.validation.documents}
+        whole = TextSplits(**parts, test=many.take([0]))
+        assert with_test_rows(whole) is whole
 
 
 class TestDeduplicate:

@@ -5,7 +5,7 @@ import math
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from shoal.engine import FitConfig, as_batches, evaluate, fit
 from shoal.engine.muon import orthogonalise
@@ -194,6 +194,7 @@ def test_muon_turns_hidden_matrices_and_leaves_the_rest_to_adamw() -> None:
     twin = copy.deepcopy(model)
     optimizer = create_optimizer(model, "muon-adamw", learning_rate=0.01, weight_decay=0.1)
     plain = create_optimizer(twin, "adamw", learning_rate=0.01, weight_decay=0.1)
+    before: dict[str, Tensor] = {}
     for _ in range(3):
         before = copy.deepcopy(model.state_dict())
         for p, q in zip(model.parameters(), twin.parameters(), strict=True):

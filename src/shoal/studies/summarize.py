@@ -9,7 +9,7 @@ pairs again and again, so that it overfits. Test rows are written of and scored 
 import time
 from typing import Any
 
-from shoal.data.texts import TextSplits, digest_of, find_best_texts
+from shoal.data.texts import TextSplits, digest_of, find_best_texts, with_test_rows
 from shoal.engine import Progress, RunFolder, choose_device, describe_environment
 from shoal.errors import wrong
 from shoal.studies.repeating import name_run, plain_settings, repeating_command
@@ -42,9 +42,10 @@ class SummarizeStudy(Study):
         config_of(self.config, attention=self.config.attention)  # refuses wrong settings before texts are read
         choose_device(self.config.device)
         began = time.monotonic()
-        self.splits = find_best_texts(self.config.data or None, offline=self.config.offline, seed=self.config.seed)
+        found = find_best_texts(self.config.data or None, offline=self.config.offline, seed=self.config.seed)
+        self.splits = with_test_rows(found, seed=self.config.seed)
         self.reading = time.monotonic() - began
-        for part in ("train", "validation", "held_out"):
+        for part in ("train", "validation", "test"):
             if len(getattr(self.splits, part)) < LEAST_ROWS:
                 expected = f"at least {LEAST_ROWS} pairs in each part"
                 raise wrong("data", expected=expected, got=str(self.splits))
@@ -97,6 +98,6 @@ def _about(splits: TextSplits) -> dict[str, Any]:
         "better": splits.better,
         "training": len(splits.train),
         "validation": len(splits.validation),
-        "test": len(splits.test) or "none; scored on the validation pairs",
+        "test": len(splits.test),
     }
     return {key: value for key, value in found.items() if value}

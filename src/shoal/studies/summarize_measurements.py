@@ -65,7 +65,7 @@ def measure(
     trained = _train(config, splits, run, progress)
     summarizer = trained["summarizer"]
     progress.say("writing summaries of test rows")
-    test = splits.held_out.take(_some(len(splits.held_out), config.test_rows, config.seed))
+    test = splits.test.take(_some(len(splits.test), config.test_rows, config.seed))
     greedy, beams = (summarizer.write(test.documents, rules) for rules in (GREEDY, BEAMS))
     progress.say("scoring them, and timing steps by length")
     picked = _some(len(test), config.shown, config.seed + 1)
@@ -108,7 +108,7 @@ def _train(
     few = splits.train.take(_some(len(splits.train), config.overfit_rows, config.seed))
     compared = {"minutes": config.compare_minutes}
     linear = {"attention": config.attention, "features": config.features}
-    by_heart = {"dropout": 0.0, "label_smoothing": 0.0, "vocabulary": 2000, "watched": 200}
+    by_heart = {"patience": 0, "dropout": 0.0, "label_smoothing": 0.0, "vocabulary": 2000, "watched": 200}
     parts: dict[str, tuple[TextPairs, dict[str, Any]]] = {
         "summarizer": (splits.train, {}),
         "exact": (splits.train, compared),

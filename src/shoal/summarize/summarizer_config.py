@@ -64,7 +64,7 @@ class SummarizerConfig:
     clip_norm: float = 1.0
     held_back: int = 500
     watched: int = 1000
-    patience: int = 0
+    patience: int = 6
     seed: int = 0
     precision: str = "auto"
     device: str = "auto"

@@ -19,7 +19,7 @@ from shoal.data.texts.git_log import read_git_log
 from shoal.data.texts.load import find_best_texts, load_texts
 from shoal.data.texts.pairs import TextPairs, TextSplits, deduplicate, digest_of, distinct_rows
 from shoal.data.texts.specs import TextSpec, list_text_sets, match_text_spec
-from shoal.data.texts.splits import split_pairs
+from shoal.data.texts.splits import split_pairs, with_test_rows
 
 __all__ = [
     "TextPairs",
@@ -41,4 +41,5 @@ __all__ = [
     "read_pairs",
     "split_pairs",
     "verify_texts",
+    "with_test_rows",
 ]

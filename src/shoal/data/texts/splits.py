@@ -8,8 +8,9 @@ hang together with a third. Such a component goes whole into training, validatio
 
 import random
 from collections import Counter
+from dataclasses import replace
 
-from shoal.data.texts.pairs import TextPairs, normalise, opening
+from shoal.data.texts.pairs import TextPairs, TextSplits, normalise, opening
 from shoal.errors import wrong
 
 _MOST = 2_000  # rows that are held out by default, as many as measure ROUGE to within a point
@@ -47,6 +48,21 @@ def split_pairs(
     """
     train, held_out, tested = split_rows(pairs, validation=validation, test=test, seed=seed)
     return pairs.take(train), pairs.take(held_out), pairs.take(tested)
+
+
+def with_test_rows(splits: TextSplits, *, seed: int = 0) -> TextSplits:
+    """Splits that have test rows: the same, or the validation rows for testing and a tenth of the others for choosing.
+
+    A training that stops where its validation loss is lowest has chosen with the validation rows.
+
+    Args:
+        splits: any.
+        seed: of the draw.
+    """
+    if len(splits.test):
+        return splits
+    train, validation, _ = split_pairs(splits.train, test=0, seed=seed)
+    return replace(splits, train=train, validation=validation, test=splits.validation)
 
 
 def split_rows(
