@@ -38,9 +38,9 @@ ROOMS = {
     "shoal.summarize": "Explanation ModelConfig Rouge RougeTable SimulatedCurve Summarizer SummarizerConfig "
     "SummaryModel Tokenizer Verdict WritingRules baselines compare diagnose explain first_sentence fit lead score "
     "simulate",
-    "shoal.data.texts": "TextPairs TextSpec TextSplits deduplicate describe_texts fetch_texts find_best_texts "
-    "holds_texts list_text_sets load_texts match_text_spec read_docstrings read_documents read_git_log read_pairs "
-    "split_pairs verify_texts",
+    "shoal.data.texts": "TextPairs TextSpec TextSplits deduplicate describe_texts digest_of distinct_rows fetch_texts "
+    "find_best_texts holds_texts list_text_sets load_texts match_text_spec read_docstrings read_documents read_git_log "
+    "read_pairs split_pairs verify_texts with_test_rows",
 }
 
 

@@ -187,7 +187,7 @@ def test_an_interrupted_study_saves_and_says_so(tmp_path: Path, how: signal.Sign
         [sys.executable, "-m", "shoal", *words], cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True
     )
     metrics = tmp_path / "run" / "metrics.jsonl"
-    while process.poll() is None and not metrics.exists():
+    while process.poll() is None and not (metrics.exists() and metrics.stat().st_size):  # a row: it is training
         time.sleep(0.05)
     process.send_signal(how)
     _, errors = process.communicate(timeout=60)

@@ -14,7 +14,7 @@ from torch.utils._pytree import tree_leaves
 from shoal.difficulty import nearest
 from shoal.difficulty.brute import nearest_by_definition
 from shoal.difficulty.different import groups_of
-from shoal.difficulty.nearest import AROUND, QUERIES_AT_ONCE, SPARE, _Search
+from shoal.difficulty.nearest import AROUND, NUMBERS_AT_ONCE, QUERIES_AT_ONCE, SPARE, _Search
 from shoal.difficulty.tables import DirectTables, ProductTables, Table
 from shoal.errors import InputError
 
@@ -422,7 +422,8 @@ def test_memory_is_that_of_a_few_queries(k: int, different: int) -> None:
     references = rows(different, 40).repeat(3000 // different + 1, 1)[:3000]
     with Largest() as largest:
         nearest(references, None, k)
-    assert largest.numbers <= max(QUERIES_AT_ONCE * (3000 + 32), 3000 * (k + 1)) < 3000**2 / 4
+    parts = QUERIES_AT_ONCE * (3000 + 32), 3000 * (k + 1), NUMBERS_AT_ONCE
+    assert largest.numbers <= max(parts) < 3000**2 / 4
 
 
 def test_no_queries() -> None:

@@ -128,7 +128,7 @@ def test_a_choice_closes_the_one_before(browser: "Browser", tmp_path: Path):
 def assert_figures_are_seen(page: "Page", *, narrow: bool) -> None:
     """Every figure has a size, and of its two charts the right one is shown."""
     figures = page.locator("figure").all()
-    assert len(figures) == 7
+    assert len(figures) == 8
     for figure in figures:
         box = figure.bounding_box()
         assert box is not None

@@ -12,6 +12,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 ROUNDS = 1  # of trust, after the first vote, in which all count alike
+ALIKE = 1e-6  # shares that differ by less are the same sum of votes, added up in another order
 CLEAR = 0.7  # quantile of the largest share, within its class, from which on an example is clear
 PRIOR = 3.0  # examples of every pair that are taken to have been seen
 LEAST_TRUST = 0.01
@@ -65,12 +66,14 @@ def mistaken_pairs(votes: Float[Tensor, "n classes"], labels: Int[Tensor, " n"])
         labels: as given.
     """
     classes = votes.shape[1]
-    share, top = votes.max(1)
+    share = votes.amax(1)
+    likely = votes >= share[:, None] - ALIKE  # (n, C)
+    top = torch.where(likely, torch.arange(classes), classes).amin(1)  # of classes that share the lead, the first
     found = torch.ones(classes, classes)
     for of in range(classes):
         here = (top == of).nonzero().flatten()
         if len(here):
-            clear = here[share[here] >= share[here].quantile(CLEAR)]
+            clear = here[share[here] >= share[here].quantile(CLEAR) - ALIKE]
             counts = torch.bincount(labels[clear], minlength=classes).float()
             counts[of] = 0
             found[of] = (counts + PRIOR) / (counts.sum() / (classes - 1) + PRIOR)
