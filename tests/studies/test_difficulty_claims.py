@@ -121,8 +121,10 @@ def test_ranks_without_differences_decide_nothing() -> None:
         found = claim(measured(test=flat))
         assert (found.verdict, found.effect) == ("inconclusive", 0.0)
         assert found.unsettled == "all images have the same depth"
-    perfect = examples(predicted=examples().labels)
-    assert claims.accuracy_falls(measured(test=perfect)).unsettled == "all answers are alike"
+    for wrong in (0, 1, 9):
+        good = [(y + 1) % 4 if row < wrong else y for row, y in enumerate(examples().labels)]
+        found = claims.accuracy_falls(measured(test=examples(predicted=good)))
+        assert (found.verdict, found.unsettled) == ("inconclusive", f"only {wrong} answers are wrong")
 
 
 def test_seeds() -> None:

@@ -26,6 +26,7 @@ from shoal.studies.ranks import agreement, correlation_difference, rank_correlat
 from shoal.studies.result import Claim
 from shoal.studies.wording import percent
 
+FEWEST = 10  # answers of the rarer kind, right or wrong, to say anything of who is wrong
 MOST = 0.5  # share of the images
 ALIKE = 0.5  # rank correlation
 PEOPLE = {  # labels of CIFAR-10N: who errs, in a name and in words
@@ -82,7 +83,8 @@ def accuracy_falls(m: Measured) -> Claim:
     split = f"{percent(float(shallow), 1)} of the images up to the median depth are right" + (
         f", {percent(float(deep), 1)} of the deeper ones" if bool((depth > middle).any()) else ""
     )
-    same = "" if 0 < int(right.sum()) < len(right) else "all answers are alike"
+    rarer, kind = min((int(right.sum()), "right"), (int((~right).sum()), "wrong"))
+    few = "" if rarer >= FEWEST else f"only {rarer} answers are {kind}"  # one has a depth, and tells nothing
     return Claim(
         id="accuracy_falls",
         sentence="Accuracy falls with depth: images that are settled later are more often answered wrong.",
@@ -92,7 +94,7 @@ def accuracy_falls(m: Measured) -> Claim:
         direction="below",
         strict=True,
         unit=_RANK,
-        unsettled=m.unsettled or _constant(depth) or same,
+        unsettled=m.unsettled or _constant(depth) or few,
     )
 
 
