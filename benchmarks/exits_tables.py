@@ -53,10 +53,11 @@ def break_even_lines(record: Record) -> str:
 
 def rows_table(record: Record) -> str:
     """Rows that each test needs."""
-    tests = list(record["rows"][0]["rows"])
+    losses = record["rows"]["losses"]
+    tests = list(losses[0]["rows"])
     rows = [
         [f"{row['lost']:.1%}", f"{row['won']:.1%}", *(f"{n:,}" if (n := row["rows"][t]) else "–" for t in tests)]
-        for row in record["rows"]
+        for row in losses
     ]
     return markdown(["rows lost", "rows won", *(f"{test} test" for test in tests)], rows)
 

@@ -76,7 +76,7 @@ def power(test: Any, rows: int, shares: tuple[float, float], draws: int, rng: np
     return float(np.mean([test(row, 0.01, 0.05) for row in found]))
 
 
-def rows_needed(args: argparse.Namespace) -> list[dict[str, Any]]:
+def rows_needed(args: argparse.Namespace) -> dict[str, Any]:
     """The fewest rows, in steps of a tenth, with which four draws in five are passed."""
     found = []
     for lost, won in ((0.0, 0.0), (0.005, 0.005), (0.01, 0.01), (0.025, 0.025), (0.005, 0.0)):
@@ -88,7 +88,7 @@ def rows_needed(args: argparse.Namespace) -> list[dict[str, Any]]:
             row["rows"][name] = rows if rows < 200_000 else None
         say(f"{lost:.1%} lost, {won:.1%} won: {row['rows']}")
         found.append(row)
-    return found
+    return {"losses": found}
 
 
 def world(minutes: float) -> tuple[str, ExitOutputs]:
