@@ -188,7 +188,7 @@ def writing(args: argparse.Namespace) -> dict[str, Any]:
     ours.eval()
     theirs.eval()
     room = ours.config.max_target
-    rules = WritingRules(num_beams=BEAMS, no_repeat_ngram=0)
+    rules = WritingRules(num_beams=BEAMS, no_repeat_ngram=0, length_penalty=0.0)
     forbid = Filter(rules, torch.zeros(ours.config.vocabulary, dtype=torch.bool))
     some = encoded.take(range(WRITTEN))
     parts = [source for _, source, _ in in_order_of_length(some, 8192 // BEAMS)]

@@ -87,7 +87,7 @@ class WritingConfig:
 
     num_beams: int | None = None
     max_words: int = 0
-    length_penalty: float = 0.0
+    length_penalty: float = 1.0
     no_repeat_ngram: int = 3
     temperature: float = 0.0
     top_k: int = 0

@@ -67,13 +67,13 @@ class Budgeted:
 BUDGETS: dict[str, Budgeted] = {
     "quick": Budgeted(
         size="tiny",
-        minutes=0.5,
-        compare_minutes=0.15,
+        minutes=0.45,
+        compare_minutes=0.12,
         overfit_minutes=0.25,
         overfit_rows=150,
         test_rows=200,
         lengths=(128, 1024),
-        curves=100,
+        curves=50,
     ),
     "default": Budgeted(
         size="small",

@@ -18,7 +18,7 @@ class WritingRules:
         num_beams: summaries of a document that are followed at once; 1 takes the likeliest token each time.
         max_words: the most words of a summary; 0 for as many as the model's length allows.
         length_penalty: the sum of log-probabilities is divided by length ** length_penalty: 0 is neutral, more than 0
-            favours longer summaries, less shorter ones.
+            favours longer summaries, less shorter ones; 1 compares by the mean, without which beams end too early.
         no_repeat_ngram: no so many tokens in a row occur twice in a summary; 0 switches it off.
         temperature: 0 takes the likeliest; above, tokens are drawn, the wilder the higher.
         top_k: draws among so many of the likeliest; 0 for all.
@@ -31,7 +31,7 @@ class WritingRules:
 
     num_beams: int = 4
     max_words: int = 0
-    length_penalty: float = 0.0
+    length_penalty: float = 1.0
     no_repeat_ngram: int = 3
     temperature: float = 0.0
     top_k: int = 0

@@ -67,7 +67,7 @@ class Summarizer:
         *,
         num_beams: int = 4,
         max_words: int = 0,
-        length_penalty: float = 0.0,
+        length_penalty: float = 1.0,
         no_repeat_ngram: int = 3,
         temperature: float = 0.0,
         top_k: int = 0,

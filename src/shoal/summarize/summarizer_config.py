@@ -13,6 +13,7 @@ SIZES: dict[str, dict[str, int]] = {
     "base": {"dim": 256, "heads": 4, "encoder_layers": 3, "decoder_layers": 3},
     "large": {"dim": 512, "heads": 8, "encoder_layers": 4, "decoder_layers": 4},
 }
+MANY_PAIRS = 30_000  # no pair is seen often enough in minutes on a CPU to be learned by heart
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +31,7 @@ class SummarizerConfig:
         features: of that map.
         norm: "pre" or "post".
         copy: whether words can be copied from the document.
-        dropout: see `ModelConfig`.
+        dropout: see `ModelConfig`; None for 0.1 where there are fewer than 30,000 training pairs, else none.
         label_smoothing: probability spread evenly over the vocabulary.
         batch_tokens: tokens of the documents of a batch.
         optimizer: "muon-adamw" or "adamw", see `shoal.engine.optimizers.create_optimizer`.
@@ -54,9 +55,9 @@ class SummarizerConfig:
     features: int = 64
     norm: str = "pre"
     copy: bool = True
-    dropout: float = 0.1
+    dropout: float | None = None
     label_smoothing: float = 0.1
-    batch_tokens: int = 4096
+    batch_tokens: int = 2048
     optimizer: str = "adamw"
     learning_rate: float = 2e-3
     warmup: float = 0.1
@@ -85,12 +86,17 @@ class SummarizerConfig:
         self.model(self.vocabulary)
         self.training()
 
-    def model(self, vocabulary: int) -> ModelConfig:
-        """The shape of the model, once the vocabulary is known."""
+    def model(self, vocabulary: int, pairs: int = 0) -> ModelConfig:
+        """The shape of the model, once the vocabulary is known.
+
+        Args:
+            vocabulary: of the tokenizer.
+            pairs: that it is trained on.
+        """
         return ModelConfig(
             vocabulary=vocabulary,
             **SIZES[self.size],
-            dropout=self.dropout,
+            dropout=(0.1 if pairs < MANY_PAIRS else 0.0) if self.dropout is None else self.dropout,
             norm=self.norm,
             attention=self.attention,
             features=self.features,

@@ -61,7 +61,7 @@ def fit(
     kept, held_back = hold_back(pairs, config.held_back, config.seed)
     seed_everything(config.seed)
     tokenizer = Tokenizer.train(_texts(kept), config.vocabulary)
-    summarizer = Summarizer(SummaryModel(config.model(len(tokenizer))), tokenizer)
+    summarizer = Summarizer(SummaryModel(config.model(len(tokenizer), len(kept))), tokenizer)
     encoded = summarizer.encode(kept.documents, kept.summaries)
     if encoded.cut:
         progress.say(f"{encoded.cut:,} of {len(kept):,} documents are longer than {config.max_source} tokens and cut")
