@@ -10,8 +10,9 @@ from typing import Any
 
 
 def plain_settings(config: Any) -> dict[str, Any]:
-    """The fields of a settings dataclass as TOML and JSON can hold them."""
-    return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(config).items()}
+    """The fields of a settings dataclass as TOML and JSON can hold them; TOML has no None, which is left out."""
+    given = {key: value for key, value in asdict(config).items() if value is not None}
+    return {key: list(value) if isinstance(value, tuple) else value for key, value in given.items()}
 
 
 def short_digest(identity: dict[str, Any]) -> str:
