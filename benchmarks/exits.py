@@ -25,7 +25,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from benchmarks.parts import run_parts, say
+from benchmarks.parts import Parts, run_parts, say
 from shoal.data import load
 from shoal.engine import Silent
 from shoal.exits import Confidence, EarlyExit, Policy, contradiction_path, exit_outputs
@@ -322,7 +322,7 @@ def _in_onnxruntime(session: Any) -> Any:
     return lambda x: session.run(None, {name: x.numpy()})
 
 
-PARTS = {"speed": speed, "training": training, "exported": exported}
+PARTS: Parts = {"speed": speed, "training": training, "exported": exported}
 
 
 if __name__ == "__main__":

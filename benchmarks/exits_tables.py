@@ -62,12 +62,17 @@ def rows_table(record: Record) -> str:
     return markdown(["rows lost", "rows won", *(f"{test} test" for test in tests)], rows)
 
 
+def points(drop: float) -> str:
+    """A drop of accuracy in words."""
+    return f"{100 * drop:g} point{'' if drop == 0.01 else 's'}"
+
+
 def promises_table(record: Record) -> str:
     """Promises kept, and MACs, beside one shared threshold."""
     found = record["promises"]
     rows = [
         [
-            f"{100 * p['max_drop']:g} points at {p['confidence']:.0%}",
+            f"{points(p['max_drop'])} at {p['confidence']:.0%}",
             f"{p['broken']['per exit']:.1%} [{p['interval']['per exit'][0]:.1%}, {p['interval']['per exit'][1]:.1%}]",
             f"{p['macs']['per exit']:.1%}",
             f"{p['broken']['shared']:.1%}",

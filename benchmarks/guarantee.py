@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from benchmarks.parts import run_parts, say
+from benchmarks.parts import Parts, run_parts, say
 from shoal.data import load, locate
 from shoal.engine import Silent
 from shoal.errors import ShoalError
@@ -161,7 +161,7 @@ def promises(args: argparse.Namespace) -> dict[str, Any]:
     return {"data": data, "world": len(outputs.labels), "right": float(right), "promises": found}
 
 
-PARTS = {"rows": rows_needed, "promises": promises}
+PARTS: Parts = {"rows": rows_needed, "promises": promises}
 
 
 if __name__ == "__main__":

@@ -10,18 +10,15 @@ from typing import Any
 from shoal.engine import describe_environment
 from shoal.files import write_json
 
+Parts = Mapping[str, Callable[[argparse.Namespace], dict[str, Any]]]  # what measures each part; told the options
+
 
 def say(text: str) -> None:
     """Progress."""
     print(f"{time.strftime('%H:%M:%S')}  {text}", flush=True)
 
 
-def run_parts(
-    doc: str | None,
-    parts: Mapping[str, Callable[[argparse.Namespace], dict[str, Any]]],
-    record: Path,
-    **options: float | str,
-) -> None:
+def run_parts(doc: str | None, parts: Parts, record: Path, **options: float | str) -> None:
     """Measure the parts that the command line asks for and add them to the record, with machine and versions.
 
     Args:

@@ -19,7 +19,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from benchmarks.parts import run_parts, say
+from benchmarks.parts import Parts, run_parts, say
 from shoal.data.texts import load_texts
 from shoal.engine.device import World
 from shoal.summarize.model import SummaryModel, positions
@@ -217,7 +217,7 @@ def writing(args: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-PARTS = {"training": training, "writing": writing}
+PARTS: Parts = {"training": training, "writing": writing}
 
 
 if __name__ == "__main__":

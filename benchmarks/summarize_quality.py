@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from benchmarks.parts import run_parts, say
+from benchmarks.parts import Parts, run_parts, say
 from shoal.data.texts import load_texts, with_test_rows
 from shoal.summarize import Rouge, SummarizerConfig, WritingRules, baselines, compare, fit, score
 
@@ -62,7 +62,7 @@ def measure(data: str, minutes: float, _: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-PARTS = {
+PARTS: Parts = {
     "debian-5": partial(measure, "debian-descriptions", 5.0),
     "debian-30": partial(measure, "debian-descriptions", 30.0),
     "aeslc-30": partial(measure, "aeslc", 30.0),

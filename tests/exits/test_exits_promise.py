@@ -1,7 +1,10 @@
 """Promises over a thousand calibration sets, on a world whose every answer is known."""
 
+from argparse import Namespace
+
 import pytest
-from benchmarks.guarantee import keep_promises, world
+from benchmarks.exits_tables import rows_table
+from benchmarks.guarantee import keep_promises, rows_needed, world
 from scipy.stats import binom
 
 from tests.exits.test_exits_thresholds import made_up
@@ -12,6 +15,13 @@ def test_promises_are_kept_on_made_up_answers() -> None:
     found = keep_promises(made_up(20_000, 4, 11), 0.03, 0.9, draws=30, rows=800)
     assert found["broken"]["per exit"] * 30 <= binom.ppf(0.999, 30, 0.1)
     assert found["macs"]["per exit"] < 0.95
+
+
+def test_rows_that_are_needed_make_a_table_of_a_record() -> None:
+    """What is not a dictionary has no place in a record: a measurement was lost so."""
+    table = rows_table({"rows": rows_needed(Namespace(draws=3)) | {"environment": {}}})
+    assert len(table.strip().splitlines()) == 2 + 5
+    assert "exact test" in table
 
 
 @pytest.mark.slow

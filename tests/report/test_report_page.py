@@ -47,6 +47,11 @@ def test_each_claim_is_printed_with_its_verdict_in_words(single: Element):
         assert (f"Cannot be decided: {claim.unsettled}." in element.text) == bool(claim.unsettled)
 
 
+def test_a_number_and_its_per_cent_sign_stay_on_one_line():
+    page = render([Result(study="exits", title="Exits", summary=("52.2 % right, % of <all>.",), command="shoal")])
+    assert "52.2\N{NO-BREAK SPACE}% right, % of &lt;all&gt;." in page
+
+
 def test_signs_of_verdicts_differ_in_shape(single: Element):
     shapes = {badge.text: badge.all("path")[0].attributes["d"] for badge in single.all("p", class_="verdict")}
     assert len(set(shapes.values())) >= 3

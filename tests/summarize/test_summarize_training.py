@@ -15,6 +15,7 @@ from shoal.data.texts import TextPairs
 from shoal.engine import Interrupted, Precision, RunFolder
 from shoal.engine.checkpoint import State
 from shoal.errors import InputError, ShoalError
+from shoal.studies.repeating import plain_settings
 from shoal.summarize import Summarizer, SummarizerConfig, Tokenizer, fit
 from shoal.summarize.explaining import explain
 from shoal.summarize.objective import row_losses
@@ -199,3 +200,11 @@ def test_wrong_settings_are_refused(changes: dict[str, object], message: str) ->
 def test_wrong_pairs_are_refused() -> None:
     with pytest.raises(InputError, match="train: expected at least one pair"):
         fit([], pairs(5), TINY)
+
+
+def test_dropout_follows_the_number_of_pairs_unless_it_is_given() -> None:
+    plain, given = SummarizerConfig(), SummarizerConfig(dropout=0.3)
+    assert [plain.model(8000, pairs).dropout for pairs in (0, 29_999, 30_000)] == [0.1, 0.1, 0.0]
+    assert given.model(8000, 30_000).dropout == 0.3
+    assert "dropout" not in plain_settings(plain)  # TOML has no None
+    assert plain_settings(given)["dropout"] == 0.3
