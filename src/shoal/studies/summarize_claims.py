@@ -45,7 +45,7 @@ def both_losses_fall(m: Measured) -> tuple[Claim, Claim]:
                 id=f"{words}_loss_falls",
                 sentence=f"While a summarizer learns, the {words} loss falls.",
                 measured=f"From {first:.2f} to {last:.2f} nats per token over {len(m.history.rows)} looks; the effect "
-                "is the first quarter of them less the last.",
+                "is the mean of the first quarter of them less that of the last.",
                 **ends(found or UNKNOWN),
                 bound=0.0,
                 direction="above",

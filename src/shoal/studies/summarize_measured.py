@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 
 import torch
+from scipy.special import stdtrit
 
 from shoal.engine import History
-from shoal.measure import Interval, mean_interval
+from shoal.measure import Interval
 from shoal.summarize import Rouge, RougeTable, Verdict
 
 
@@ -122,7 +123,17 @@ class Measured:
 
 
 def fall(history: History, name: str) -> Interval | None:
-    """How far a loss fell: the first quarter of the looks less the last, look by look; None where there are few."""
+    """How far a loss fell: the mean of the first quarter of the looks less that of the last; None where there are few.
+
+    A look's noise is how far it is from the line between its neighbours: a loss that falls fast in a quarter is not
+    for that reason unsure. Where the course bends, this counts too much as noise, never too little.
+    """
     losses = torch.tensor([row[name] for row in history.rows if name in row], dtype=torch.float64)
     quarter = len(losses) // 4
-    return mean_interval(losses[:quarter] - losses[-quarter:]) if quarter >= 2 else None
+    if quarter < 2:
+        return None
+    effect = float(losses[:quarter].mean() - losses[-quarter:].mean())
+    off = losses.diff(n=2) / 6**0.5  # (looks − 2,), each of the noise's variance: 1 + 4 + 1 looks
+    error = float(off.square().mean() * 2 / quarter) ** 0.5
+    reach = float(stdtrit(len(off) / 2, 0.975)) * error  # neighbours share looks: worth about half of their number
+    return Interval(effect, effect - reach, effect + reach)
