@@ -9,10 +9,12 @@ import torch
 from shoal.engine import History
 from shoal.errors import InputError
 from shoal.report import render
+from shoal.studies.repeating import plain_settings
 from shoal.studies.result import Result
 from shoal.studies.summarize import SummarizeStudy
 from shoal.studies.summarize_config import BUDGETS, SummarizeConfig, resolve
 from shoal.studies.summarize_measured import fall
+from shoal.summarize import SummarizerConfig
 from tests.summarize.toy import pairs
 
 IDS = (
@@ -130,3 +132,9 @@ def test_noise_alone_is_no_fall(count: int) -> None:
     found = [fall(looks(row), "loss") for row in noise.tolist()]
     missed = sum(not one.low <= 0 <= one.high for one in found if one) / len(found)
     assert 0.03 <= missed <= 0.07  # of 95 % intervals; three standard errors are 0.015
+
+
+def test_a_setting_that_is_not_given_is_left_out_of_the_run() -> None:
+    """TOML has no None: `shoal summarize fit` ended in a TypeError."""
+    assert "dropout" not in plain_settings(SummarizerConfig())
+    assert plain_settings(SummarizerConfig(dropout=0.3))["dropout"] == 0.3

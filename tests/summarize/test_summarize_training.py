@@ -15,7 +15,6 @@ from shoal.data.texts import TextPairs
 from shoal.engine import Interrupted, Precision, RunFolder
 from shoal.engine.checkpoint import State
 from shoal.errors import InputError, ShoalError
-from shoal.studies.repeating import plain_settings
 from shoal.summarize import Summarizer, SummarizerConfig, Tokenizer, fit
 from shoal.summarize.explaining import explain
 from shoal.summarize.objective import row_losses
@@ -206,5 +205,12 @@ def test_dropout_follows_the_number_of_pairs_unless_it_is_given() -> None:
     plain, given = SummarizerConfig(), SummarizerConfig(dropout=0.3)
     assert [plain.model(8000, pairs).dropout for pairs in (0, 29_999, 30_000)] == [0.1, 0.1, 0.0]
     assert given.model(8000, 30_000).dropout == 0.3
-    assert "dropout" not in plain_settings(plain)  # TOML has no None
-    assert plain_settings(given)["dropout"] == 0.3
+
+
+def test_a_tokenizer_that_is_there_takes_the_place_of_learning_it_again() -> None:
+    config = replace(TINY, epochs=1.0)
+    learned = fit(pairs(100), pairs(20, 100), config)
+    again = fit(pairs(100), pairs(20, 100), config, tokenizer=learned.tokenizer)
+    losses = [[row["validation_loss"] for row in one.history.rows] for one in (learned, again)]
+    assert losses[0] == losses[1]
+    assert again.tokenizer is learned.tokenizer

@@ -106,7 +106,7 @@ BUDGETS: dict[str, Budgeted] = {
     ),
     "default": Budgeted(
         width=16,
-        minutes=0.7,
+        minutes=0.65,
         smaller=(11, 8, 6),
         validation=0.1,
         watched=1000,

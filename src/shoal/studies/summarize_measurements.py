@@ -14,6 +14,7 @@ from shoal.summarize import (
     Explanation,
     Summarizer,
     SummarizerConfig,
+    Tokenizer,
     WritingRules,
     baselines,
     diagnose,
@@ -106,18 +107,27 @@ def _train(
 ) -> dict[str, Summarizer]:
     """The summarizer; two in the same time, with exact and with linear attention; one that sees few pairs."""
     few = splits.train.take(_some(len(splits.train), config.overfit_rows, config.seed))
-    compared = {"minutes": config.compare_minutes}
-    linear = {"attention": config.attention, "features": config.features}
-    by_heart = {"patience": 0, "dropout": 0.0, "label_smoothing": 0.0, "vocabulary": 2000, "watched": 200}
-    parts: dict[str, tuple[TextPairs, dict[str, Any]]] = {
-        "summarizer": (splits.train, {}),
-        "exact": (splits.train, compared),
-        "linear": (splits.train, compared | linear),
-        "overfit": (few, {"minutes": config.overfit_minutes} | by_heart),
+    compared: dict[str, Any] = {"minutes": config.compare_minutes}
+    linear: dict[str, Any] = {"attention": config.attention, "features": config.features}
+    by_heart: dict[str, Any] = {
+        "patience": 0,
+        "dropout": 0.0,
+        "label_smoothing": 0.0,
+        "vocabulary": 2000,
+        "watched": 200,
     }
+
+    def train(part: str, pairs: TextPairs, tokenizer: Tokenizer | None = None, **changes: Any) -> Summarizer:
+        how = config_of(config, **changes)
+        return fit(pairs, splits.validation, how, tokenizer=tokenizer, run=run, part=part, progress=progress)
+
+    summarizer = train("summarizer", splits.train)
+    same = summarizer.tokenizer  # what the next two would learn from the same texts
     return {
-        part: fit(pairs, splits.validation, config_of(config, **changes), run=run, part=part, progress=progress)
-        for part, (pairs, changes) in parts.items()
+        "summarizer": summarizer,
+        "exact": train("exact", splits.train, same, **compared),
+        "linear": train("linear", splits.train, same, **compared, **linear),
+        "overfit": train("overfit", few, minutes=config.overfit_minutes, **by_heart),
     }
 
 

@@ -35,6 +35,7 @@ def fit(
     validation: Texts,
     config: SummarizerConfig | None = None,
     *,
+    tokenizer: Tokenizer | None = None,
     run: RunFolder | None = None,
     part: str = "summarizer",
     progress: Progress | None = None,
@@ -45,6 +46,7 @@ def fit(
         train: pairs (document, summary): `TextPairs`, a list of pairs, or a JSONL or CSV file of them.
         validation: of the same kinds; what the verdict is about.
         config: how.
+        tokenizer: of an earlier training, in place of one that is learned from the training texts.
         run: folder for checkpoints and metrics; a run that was stopped goes on where it was.
         part: name of this training within the run.
         progress: told how it goes.
@@ -60,7 +62,7 @@ def fit(
     pairs, checked = as_pairs(train, "train"), as_pairs(validation, "validation")
     kept, held_back = hold_back(pairs, config.held_back, config.seed)
     seed_everything(config.seed)
-    tokenizer = Tokenizer.train(_texts(kept), config.vocabulary)
+    tokenizer = tokenizer or Tokenizer.train(_texts(kept), config.vocabulary)
     summarizer = Summarizer(SummaryModel(config.model(len(tokenizer), len(kept))), tokenizer)
     encoded = summarizer.encode(kept.documents, kept.summaries)
     if encoded.cut:
