@@ -1,10 +1,11 @@
 """The summarizer beside the same-size model of torch.nn.Transformer: tokens a second in training and in beam search.
 
-    python -m benchmarks.summarize [training|writing|all] [--size small] [--turns 5]
+    python -m benchmarks.summarize [training|writing|remembering|all] [--size small] [--turns 5]
 
 Both have the same shape, tied embeddings, no copy head and the same weights, which is proved first: equal losses, and
 equal summaries of the beams. Theirs searches in the straightforward way: all beams of all documents in one batch, the
-decoder run over what is written so far for each token. Writes benchmarks/records/summarize-speed.json.
+decoder run over what is written so far for each token. `remembering` is about ours alone: 128 tokens written with
+what was computed for earlier ones kept, and without. Writes benchmarks/records/summarize-speed.json.
 """
 
 import argparse
@@ -22,6 +23,7 @@ from torch import Tensor, nn
 from benchmarks.parts import Parts, run_parts, say
 from shoal.data.texts import load_texts
 from shoal.engine.device import World
+from shoal.studies.summarize_costs import remembering_of
 from shoal.summarize.model import SummaryModel, positions
 from shoal.summarize.rules import Filter, WritingRules
 from shoal.summarize.search import write
@@ -31,6 +33,7 @@ from shoal.summarize.tokenizer import END, PAD, START, Tokenizer
 
 RECORD = Path(__file__).parent / "records" / "summarize-speed.json"
 ROWS, WRITTEN, BEAMS, BATCHES = 20_000, 64, 4, 12
+TOKENS = 8000  # of the vocabulary, where nothing is read
 
 
 class Theirs(nn.Module):
@@ -217,7 +220,21 @@ def writing(args: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-PARTS: Parts = {"training": training, "writing": writing}
+def remembering(_: argparse.Namespace) -> dict[str, Any]:
+    """Writing 128 tokens with what was computed for earlier ones kept, and without; same probabilities."""
+    found: dict[str, Any] = {}
+    for size in ("tiny", "small", "base"):
+        model = SummaryModel(SummarizerConfig(size=size).model(TOKENS)).eval()
+        for rows in (1, 8, 32):
+            source = torch.randint(3, TOKENS, (rows, 128), generator=torch.Generator().manual_seed(rows))
+            got = remembering_of(model, source)
+            assert got.apart < 1e-5, f"{size}, {rows} documents: probabilities differ by {got.apart}"
+            found[f"{size}, {rows}"] = {"times": list(got.times), "apart": got.apart}
+            say(f"remembering, {size}, {rows} documents: {statistics.median(got.times):.1f} times as fast")
+    return found
+
+
+PARTS: Parts = {"training": training, "writing": writing, "remembering": remembering}
 
 
 if __name__ == "__main__":

@@ -55,6 +55,11 @@ def speed(record: Record) -> str:
     if "writing" in record:
         found = record["writing"]
         rows.append([f"{found['beams']} beams, {found['documents']} documents", *_cells(found, "straightforward")])
+    for case, one in record.get("remembering", {}).items():
+        times = sorted(one["times"])
+        size, documents = case.split(", ")
+        what = f"128 tokens, {size}, documents at once: {documents}; earlier tokens computed again instead"
+        rows.append([what, "", "", f"{times[len(times) // 2]:.1f} [{times[0]:.1f}, {times[-1]:.1f}]"])
     return markdown(["", "shoal (tokens/s)", "torch.nn.Transformer (tokens/s)", "ratio, median [least, most]"], rows)
 
 

@@ -102,9 +102,13 @@ def _row_height(cells: Grid, labels: list[str], step: float, width: int) -> floa
 
 
 def _fitting(cells: Grid, step: float) -> list[str]:
-    """The values with as many digits, up to three, as fit into `step` pixels; nothing where not even one does."""
+    """The values with as many digits, up to three, as fit into `step` pixels; nothing where they would say too little.
+
+    That is where not even one digit fits, and where texts tell fewer values apart than the colours do.
+    """
+    colours = len({row["fill"] for row in cells.rows})
     for digits in (3, 2, 1) if len(cells.down) <= _MANY else ():
         texts = aligned([row["value"] for row in cells.rows], digits)
-        if max(map(len, texts)) * _DIGIT + 1 <= step:
+        if max(map(len, texts)) * _DIGIT + 1 <= step and len(set(texts)) >= colours:
             return texts
     return [""] * len(cells.rows)

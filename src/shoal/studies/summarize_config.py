@@ -67,9 +67,9 @@ class Budgeted:
 BUDGETS: dict[str, Budgeted] = {
     "quick": Budgeted(
         size="tiny",
-        minutes=0.45,
-        compare_minutes=0.12,
-        overfit_minutes=0.25,
+        minutes=0.42,
+        compare_minutes=0.1,
+        overfit_minutes=0.2,
         overfit_rows=150,
         test_rows=200,
         lengths=(128, 1024),

@@ -99,4 +99,4 @@ def remembering_of(model: SummaryModel, source: Tensor, *, repeats: int = 3, tok
             seconds.append(time.perf_counter() - began)
         apart = max(apart, float((results[0].exp() - results[1].exp()).abs().max()))
         times.append(seconds[1] / seconds[0])
-    return Remembering(tokens=tokens, apart=apart, times=tuple(times[1:]))
+    return Remembering(tokens=tokens, rows=len(source), apart=apart, times=tuple(times[1:]))

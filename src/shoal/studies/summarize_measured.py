@@ -33,11 +33,13 @@ class Remembering:
 
     Attributes:
         tokens: that were written.
+        rows: documents at once.
         apart: the largest difference of a probability.
         times: how many times as fast it is, repeat by repeat.
     """
 
     tokens: int
+    rows: int
     apart: float
     times: tuple[float, ...]
 

@@ -26,7 +26,7 @@ from shoal.summarize import (
 from shoal.summarize.token_batches import pad
 
 GREEDY, BEAMS = WritingRules(num_beams=1), WritingRules(num_beams=4)
-WRITING_ROWS = 8  # documents that are written of with and without memory
+WRITING_ROWS = 32  # documents that are written of with and without memory
 EPOCHS = 400.0  # more than any of the trainings makes
 MOST_WORDS = 40  # of a document whose attention is drawn
 
