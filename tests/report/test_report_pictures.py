@@ -103,8 +103,8 @@ def test_heatmaps_print_their_values(drawn: dict[str, Drawing]):
 
 
 def test_heatmaps_print_no_values_that_say_less_than_the_colours():
-    """Twenty columns leave room for one digit, and all of these round to 0.0, 0.1 or 0.2."""
-    rows = [{"x": str(x), "y": str(y), "value": (x * y % 19) / 95} for x in range(20) for y in range(5)]
+    """Thirty columns leave room for one digit, and all of these round to 0.0, 0.1 or 0.2."""
+    rows = [{"x": str(x), "y": str(y), "value": (x * y % 19) / 95} for x in range(30) for y in range(9)]
     wide, _ = svgs(draw(picture("heatmap", rows)))
     assert not re.search(r">0\.\d<", wide)
     rows = [{**row, "value": float(row["value"] > 0.1)} for row in rows]
