@@ -55,12 +55,30 @@ def speed(record: Record) -> str:
     if "writing" in record:
         found = record["writing"]
         rows.append([f"{found['beams']} beams, {found['documents']} documents", *_cells(found, "straightforward")])
-    for case, one in record.get("remembering", {}).items():
-        times = sorted(one["times"])
-        size, documents = case.split(", ")
-        what = f"128 tokens, {size}, documents at once: {documents}; earlier tokens computed again instead"
-        rows.append([what, "", "", f"{times[len(times) // 2]:.1f} [{times[0]:.1f}, {times[-1]:.1f}]"])
-    return markdown(["", "shoal (tokens/s)", "torch.nn.Transformer (tokens/s)", "ratio, median [least, most]"], rows)
+    columns = ["", "shoal (tokens/s)", "torch.nn.Transformer (tokens/s)", "ratio, median [least, most]"]
+    return markdown(columns, rows) + _remembering(record.get("remembering", {}))
+
+
+def _remembering(found: Record) -> str:
+    """How many times as fast it is to keep what was computed for earlier tokens; sizes down, documents across."""
+    cases = {tuple(case.split(", ")): one for case, one in found.items() if case != "environment"}
+    if not cases:
+        return ""
+    documents = list(dict.fromkeys(rows for _, rows in cases))
+    rows = [
+        [size, *(_times(cases[size, many]["times"]) for many in documents)]
+        for size in dict.fromkeys(size for size, _ in cases)
+    ]
+    columns = [
+        "128 tokens: times as fast as computing all again",
+        *(f"documents at once: {many}" for many in documents),
+    ]
+    return "\n" + markdown(columns, rows)
+
+
+def _times(times: list[float]) -> str:
+    times = sorted(times)
+    return f"{times[len(times) // 2]:.1f} [{times[0]:.1f}, {times[-1]:.1f}]"
 
 
 def _cells(found: Record, other: str) -> list[str]:
