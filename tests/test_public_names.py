@@ -19,7 +19,8 @@ ROOMS = {
     "parse_rule previous qk_table record_queries_and_keys recorded_attention "
     "redundancy same selected to_multihead token unique variance_shares verify",
     "shoal.measure": "Interval Latency MacCount MacCounter Recording bootstrap_interval count_macs count_parameters "
-    "latency mean_interval paired_difference_interval proportion_interval record standard_error",
+    "exact_proportion_interval latency mean_interval paired_difference_interval proportion_interval record "
+    "standard_error",
     "shoal.data": "Choice DataRow DataSpec FileCheck FlipCrop ImageSet ImageSplits Normalise Place PublishedSet "
     "alternating_flip cache_folder channel_statistics cutout describe_all fetch find_best find_spec list_datasets load "
     "locate random_crop random_flip stratified_sample verify",
@@ -41,6 +42,16 @@ ROOMS = {
     "shoal.data.texts": "TextPairs TextSpec TextSplits deduplicate describe_texts digest_of distinct_rows fetch_texts "
     "find_best_texts holds_texts list_text_sets load_texts match_text_spec read_docstrings read_documents read_git_log "
     "read_pairs split_pairs verify_texts with_test_rows",
+    "shoal.faces": "ClusterScores CollapseWatch Compatibility Difference FaceAugment FaceNetwork FacesConfig "
+    "GroupRates GroupTable HarmonicConfig HarmonicTripletLoss IdentityBatchSampler LayerRow LayerTable "
+    "Monitor NetworkRow NetworkTable Roc Threshold Translation TripletLoss Triplets ValAtFar "
+    "Verification all_triplets by_group cluster cluster_scores compare_networks compatibility "
+    "create_network embed fit_faces fit_harmonic fit_translation layer_table list_networks load_network "
+    "mine_all mine_hardest mine_random mine_semi_hard roc save_network semi_hard_triplets threshold_at "
+    "triplet_loss verification",
+    "shoal.data.faces": "MOST_PIXELS Box FaceChoice FacePairs FaceSet FaceSpec FaceSplits describe_faces draw_pairs "
+    "fetch_faces find_best_faces folds_in_order lfw_pairs lfw_rows list_face_sets list_images list_people load_faces "
+    "match_face_spec read_boxes read_face read_pair_list read_people_list split_faces verify_faces",
 }
 
 
@@ -88,11 +99,30 @@ def test_arguments_of_the_contract() -> None:
     assert list(inspect.signature(record).parameters)[:2] == ["model", "layers"]
 
 
+def test_arguments_of_faces() -> None:
+    import shoal.faces as room
+
+    names = lambda function: list(inspect.signature(function).parameters)  # noqa: E731
+    assert names(room.create_network)[:3] == ["name", "embedding_dim", "batch_norm"]
+    assert names(room.mine_semi_hard)[:2] == ["embeddings", "labels"]
+    assert [field.name for field in dataclasses.fields(room.Triplets)] == ["anchor", "positive", "negative"]
+    assert names(room.TripletLoss)[:2] == ["margin", "mining"]
+    assert names(room.TripletLoss.forward) == ["self", "embeddings", "labels"]
+    assert names(room.HarmonicTripletLoss)[:1] == ["margin"]
+    assert names(room.HarmonicTripletLoss.forward) == ["self", "new", "old", "labels"]
+    assert names(room.fit_translation)[:2] == ["new", "old"]
+    assert names(room.IdentityBatchSampler)[:3] == ["labels", "identities", "per_identity"]
+    assert names(room.verification)[:4] == ["a", "b", "same", "folds"]
+    assert names(room.threshold_at)[:1] == ["far"]
+    assert names(room.cluster)[:1] == ["embeddings"]
+    assert {"threshold", "must_link", "cannot_link"} <= set(names(room.cluster))
+
+
 def test_the_commands_and_their_flags() -> None:
-    from shoal.cli import app, attention, circuits, data, difficulty, exits, study, summarize
+    from shoal.cli import app, attention, circuits, data, difficulty, exits, faces, study, summarize
 
     words = lambda group: {name for name in group if not name.startswith("-")}  # noqa: E731
-    systems = {"attention", "circuits", "difficulty", "exits", "summarize"}
+    systems = {"attention", "circuits", "difficulty", "exits", "faces", "summarize"}
     assert words(app) == {"data", "demo", "report", "study", *systems}
     assert words(data) == {"fetch", "list", "verify"}
     assert words(study) == systems
@@ -100,6 +130,7 @@ def test_the_commands_and_their_flags() -> None:
     assert words(circuits) == {"compare", "learn", "page", "verify"}
     assert words(difficulty) == {"label-errors", "score"}
     assert words(exits) == {"calibrate", "export", "fit", "sweep"}
+    assert words(faces) == {"cluster", "embed", "train", "verify"}
     assert words(summarize) == {"fit", "run", "score"}
     flags = lambda app: {name for argument in app.assemble_argument_collection() for name in argument.names}  # noqa: E731
     common = {"--budget", "--seed", "--run", "--json", "--who"}
@@ -122,6 +153,13 @@ def test_the_commands_and_their_flags() -> None:
     written = {"--num-beams", "--max-words", "--length-penalty", "--no-repeat-ngram", "--temperature"}
     assert {*written, *rows} <= flags(summarize["score"])
     assert {*written, "--document", "--json"} <= flags(summarize["run"])
+    people = {"--data", "--minutes", "--compare-minutes", "--harmonic-minutes", "--offline", "--device"}
+    assert {*people, *common} <= flags(study["faces"])
+    taught = {"--network", "--embedding-dim", "--image-size", "--margin", "--mining", "--held-out", "--watch-people"}
+    assert {"--minutes", "--epochs", "--crop", "--seed", "--output", "--json", *taught} <= flags(faces["train"])
+    assert {"--view", "--pairs", "--draw", "--far", "--confidence", "--crop", "--json"} <= flags(faces["verify"])
+    assert {"--boxes", "--crop", "--flip", "--precision", "--output", "--json"} <= flags(faces["embed"])
+    assert {"--threshold", "--linkage", "--output", "--json"} <= flags(faces["cluster"])
     assert {"--data", "--offline", "--seed", "--minutes", "--run", "--json", "--who"} <= flags(app["demo"])
 
 

@@ -2,9 +2,12 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+
+from tests.faces.people import write_people
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -66,6 +69,30 @@ def test_the_difficulty_example_runs(page: str, capsys: pytest.CaptureFixture[st
     names = {"model": model, "your_model": model, "train_images": images, "train_labels": labels}
     exec(code, names | {"test_images": images[:50] + 0.1, "test_labels": labels[:50]})
     assert "probes that are right: input" in capsys.readouterr().out
+
+
+def test_the_faces_examples_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> None:
+    write_people(tmp_path / "people", [4] * 60, side=32)
+    monkeypatch.chdir(tmp_path)
+    few = 'precision="fp32", identities=4, per_identity=3'
+    quick = {
+        "path/to/people": "people",
+        "image_size=48": "image_size=32",
+        "minutes=10": f"minutes=0, epochs=1, batch_size=16, {few}",
+        "HarmonicConfig()": f"HarmonicConfig(layer_epochs=1, epochs=1, {few})",
+    }
+    names: dict[str, Any] = {}
+    for code in re.findall(r"```py\n(.*?)```", (ROOT / "docs" / "faces.md").read_text(), re.DOTALL):
+        for written, here in quick.items():
+            code = code.replace(written, here)
+        if "splits" in names:
+            names["groups"] = ["everybody"] * len(names["splits"].test_pairs)
+        exec(code, names)
+    told = capsys.readouterr().out
+    for words in ("140,025,664", "VAL", "for a FAR of 0.1", "everybody: accuracy", "BCubed F", "v2/v1 − v1/v1"):
+        assert words in told
+    assert len(names["triplets"]) == names["loss"].monitor.triplets > 0
+    assert (tmp_path / "faces.safetensors").exists()
 
 
 def test_the_tree_is_there() -> None:

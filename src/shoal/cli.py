@@ -22,6 +22,7 @@ from shoal.commands.circuits import circuits
 from shoal.commands.data import data
 from shoal.commands.difficulty import difficulty
 from shoal.commands.exits import exits
+from shoal.commands.faces import faces
 from shoal.commands.report import report
 from shoal.commands.studies import demo, study
 from shoal.commands.summarize import summarize
@@ -30,7 +31,7 @@ from shoal.settings import Environment, check_environment, config_files
 
 # an interrupt is `main`'s to tell of
 app = App(name="shoal", help=shoal.__doc__, version=shoal.__version__, suppress_keyboard_interrupt=False)
-for command in (study, data, attention, circuits, summarize, difficulty, exits, demo, report):
+for command in (study, data, attention, circuits, summarize, difficulty, exits, faces, demo, report):
     app.command(command)
 
 

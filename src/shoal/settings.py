@@ -19,6 +19,7 @@ from shoal.studies.difficulty_asked_config import ScoringConfig
 from shoal.studies.difficulty_config import DifficultyConfig
 from shoal.studies.exits_asked_config import CalibratingConfig, FittingConfig, SweepingConfig
 from shoal.studies.exits_config import ExitsConfig
+from shoal.studies.faces_asked_config import ClusteringConfig, EmbeddingConfig, FaceTrainingConfig, FaceVerifyingConfig
 
 _OWN_VARIABLES = {"SHOAL_DATA"}  # names a folder of data sets, for every command
 
@@ -77,7 +78,8 @@ def _checked(file: Path) -> Path:
 def _setting_names() -> set[str]:
     studies = (AttentionConfig, CircuitsConfig, DifficultyConfig, ExitsConfig)
     asked = (CalibratingConfig, ErrorConfig, FittingConfig, HeadConfig, ScoringConfig, SweepingConfig)
-    classes = (*studies, *asked, Notebook)
+    faces = (ClusteringConfig, EmbeddingConfig, FaceTrainingConfig, FaceVerifyingConfig)
+    classes = (*studies, *asked, *faces, Notebook)
     own = {"run", "json", "output", "thresholds"}  # of commands that have no class of settings
     return {field.name for each in classes for field in dataclasses.fields(each)} | own
 

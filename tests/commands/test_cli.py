@@ -201,7 +201,7 @@ def test_data_commands(tmp_path: Path) -> None:
     listed = shoal("data", "list", "--json", cwd=tmp_path)
     images = {"cifar10", "fashion-mnist", "mnist", "digits"}
     texts = {"debian-descriptions", "aeslc", "docstrings", "git-log"}
-    assert {row["name"] for row in json.loads(listed.stdout)} == images | texts
+    assert {row["name"] for row in json.loads(listed.stdout)} == images | texts | {"lfw", "olivetti"}
     assert shoal("data", "verify", "digits", cwd=tmp_path).returncode == 0
 
 

@@ -6,6 +6,8 @@ import pytest
 
 from tests.commands.process import shoal
 
+STUDIES = 6
+
 
 @pytest.mark.timeout(900)
 def test_the_demo_runs_without_data_and_network_and_goes_on(tmp_path: Path) -> None:
@@ -23,10 +25,14 @@ def test_the_demo_runs_without_data_and_network_and_goes_on(tmp_path: Path) -> N
     assert "Attention by hand and learned" in page
     assert "How deep each image has to go" in page
     assert "A summarizer that says when it overfits" in page
+    assert "Do embeddings of two generations compare?" in page
     assert (tmp_path / "runs" / "demo" / "circuits.html").stat().st_size < 1_000_000
     metrics = list((tmp_path / "runs" / "demo").rglob("metrics.jsonl"))
     before = [sorted(file.read_text().splitlines()) for file in metrics]  # a training that is read again comes last
     again = shoal("demo", "--offline", "--data", "digits", "--minutes", "0.1", cwd=tmp_path)
     assert again.returncode == 0, again.stderr
+    if again.stderr.count("finished before") == STUDIES:  # not in a checkout that changes meanwhile
+        assert again.stdout == found.stdout
+    assert "a student" not in (tmp_path / "runs" / "demo" / "report.html").read_text()
     assert [sorted(file.read_text().splitlines()) for file in metrics] == before
-    assert len(list((tmp_path / "runs" / "demo").rglob("metrics.jsonl"))) == len(metrics) == 5
+    assert len(list((tmp_path / "runs" / "demo").rglob("metrics.jsonl"))) == len(metrics) == STUDIES

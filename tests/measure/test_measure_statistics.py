@@ -14,6 +14,7 @@ from shoal.errors import InputError
 from shoal.measure import (
     Interval,
     bootstrap_interval,
+    exact_proportion_interval,
     mean_interval,
     paired_difference_interval,
     proportion_interval,
@@ -48,6 +49,18 @@ def test_wilson_is_scipys_and_holds_the_share(counts: tuple[int, int], confidenc
     expected = stats.binomtest(successes, n).proportion_ci(confidence, method="wilson")
     assert (found.low, found.high) == pytest.approx((expected.low, expected.high), abs=1e-9)
     assert 0 <= found.low <= found.value == successes / n <= found.high <= 1
+
+
+@given(st.integers(1, 500).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))), st.floats(0.5, 0.999))
+def test_the_exact_interval_is_scipys_and_each_end_holds(counts: tuple[int, int], confidence: float):
+    successes, n = counts
+    found = exact_proportion_interval(successes, n, confidence=confidence)
+    expected = stats.binomtest(successes, n).proportion_ci(confidence, method="exact")
+    assert (found.low, found.high) == pytest.approx((expected.low, expected.high), abs=1e-9)
+    assert 0 <= found.low <= found.value == successes / n <= found.high <= 1
+    tail = (1 - confidence) / 2
+    assert not successes or stats.binom.sf(successes - 1, n, found.low) == pytest.approx(tail)
+    assert successes == n or stats.binom.cdf(successes, n, found.high) == pytest.approx(tail)
 
 
 def test_bootstrap_of_a_mean_agrees_with_students_interval():
@@ -121,6 +134,7 @@ def test_an_interval_formats_all_three_numbers():
         (lambda: mean_interval(torch.ones(3), confidence=95), r"confidence: expected a number in \(0, 1\), got 95"),
         (lambda: proportion_interval(3, 2), "got 3 of 2"),
         (lambda: proportion_interval(0, 0), "got 0 of 0"),
+        (lambda: exact_proportion_interval(-1, 2), "got -1 of 2"),
         (lambda: bootstrap_interval((torch.ones(3), torch.ones(4)), torch.dot), r"lengths \[3, 4\]"),
         (lambda: bootstrap_interval(torch.ones(1)), "at least two rows"),
         (lambda: bootstrap_interval(torch.ones(5), resamples=0), "resamples"),

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from cyclopts import App
 
@@ -23,9 +23,10 @@ def list_data(*, json: bool = False) -> None:
         json: print as JSON.
     """
     from shoal.data import describe_all
+    from shoal.data.faces import describe_faces
     from shoal.data.texts import describe_texts
 
-    rows = [*describe_all(), *describe_texts()]
+    rows = [*describe_all(), *describe_texts(), *describe_faces()]
     show(rows, (line for row in rows for line in _lines(row)), json=json)
 
 
@@ -35,48 +36,65 @@ def _lines(row: "DataRow") -> Iterator[str]:
     yield f"{'':19} {row.terms}"
 
 
-def _is_text_set(name: str) -> bool:
-    """Whether a name, or a path, means texts; an unknown name is refused with the nearest of images and texts."""
+def _kind_of(name: str) -> Literal["images", "texts", "faces"]:
+    """What a name, or a path, means; an unknown name is refused with the nearest of all.
+
+    The digits are images: that a study may take them for people does not make them faces.
+    """
     from shoal.data import list_datasets
+    from shoal.data.faces import list_face_sets, match_face_spec
+    from shoal.data.faces.lfw import find_lfw
     from shoal.data.specs import match_spec
     from shoal.data.texts import holds_texts, list_text_sets, match_text_spec
 
-    if match_spec(name) or match_text_spec(name):
-        return match_text_spec(name) is not None
+    if match_spec(name):
+        return "images"
+    if match_text_spec(name):
+        return "texts"
+    if match_face_spec(name):
+        return "faces"
     path = Path(name).expanduser()
     if not path.exists() and len(path.parts) == 1 and not path.suffix:
-        raise unknown_name("data set", name, (*list_datasets(), *list_text_sets()))
-    return holds_texts(path)
+        raise unknown_name("data set", name, dict.fromkeys((*list_datasets(), *list_text_sets(), *list_face_sets())))
+    if path.is_dir() and find_lfw(path):
+        return "faces"
+    return "texts" if holds_texts(path) else "images"
 
 
 @data.command
 def fetch(name: str, /) -> None:
-    """Fetch a data set from its authors' address, or through apt-get, into the cache.
+    """Fetch a data set from its authors' address, or through apt-get or scikit-learn, into the cache.
 
     Args:
         name: see `shoal data list`.
     """
     from shoal.data import fetch as fetch_data
+    from shoal.data.faces import fetch_faces
     from shoal.data.texts import fetch_texts
 
-    bring = fetch_texts if _is_text_set(name) else fetch_data
-    with showing_progress() as progress:
-        folder = bring(name, progress=Fetching(progress))
+    kind = _kind_of(name)
+    if kind == "faces":
+        folder = fetch_faces(name)
+    else:
+        with showing_progress() as progress:
+            bring = fetch_texts if kind == "texts" else fetch_data
+            folder = bring(name, progress=Fetching(progress))
     print(folder)
 
 
 @data.command
 def verify(name: str, /, *, json: bool = False) -> None:
-    """Compare a data set's files with their published checksums.
+    """Compare a data set's files with what was published, or decode every image of a folder.
 
     Args:
         name: a name of `shoal data list`, or a path.
         json: print as JSON.
     """
     from shoal.data import verify as verify_data
+    from shoal.data.faces import verify_faces
     from shoal.data.texts import verify_texts
 
-    checks = verify_texts(name) if _is_text_set(name) else verify_data(name)
+    checks = {"images": verify_data, "texts": verify_texts, "faces": verify_faces}[_kind_of(name)](name)
     bad = [check for check in checks if not check.ok]
     show(
         checks, (f"ok   {check.file}" if check.ok else f"BAD  {check.file}  {check.got}" for check in checks), json=json

@@ -14,12 +14,15 @@ from shoal.studies.attention_config import AttentionConfig
 from shoal.studies.circuits_config import CircuitsConfig
 from shoal.studies.difficulty_config import DifficultyConfig
 from shoal.studies.exits_config import ExitsConfig
+from shoal.studies.faces_config import FacesStudyConfig
 from shoal.studies.summarize_config import SummarizeConfig
 
 if TYPE_CHECKING:
     from shoal.engine import Progress
     from shoal.studies.result import Result
     from shoal.studies.study import Study
+
+CIRCUITS_PAGE = "circuits.html"
 
 study = App(name="study", help="Run one study and write its report.")
 
@@ -123,6 +126,23 @@ def exits(
     _run(partial(_exits, config, notebook), output)
 
 
+@study.command
+def faces(
+    config: Annotated[FacesStudyConfig, Parameter(name="*")] = FacesStudyConfig(),  # noqa: B008 - frozen
+    *,
+    output: Output = Output(),
+    notebook: Notebook = Notebook(),  # noqa: B008 - frozen
+) -> None:
+    """Face embeddings: which triplets teach, what an embedding knows, and whether two generations compare.
+
+    Args:
+        config: the study's settings.
+        output: of the run.
+        notebook: goes into the report.
+    """
+    _run(partial(_faces, config, notebook), output)
+
+
 def demo(
     *,
     data: str = "",
@@ -154,6 +174,14 @@ def demo(
         compare_minutes=minutes,
         overfit_minutes=minutes,
     )
+    people = FacesStudyConfig(
+        budget="quick",
+        offline=offline,
+        seed=seed,
+        minutes=minutes,
+        compare_minutes=minutes,
+        harmonic_minutes=minutes,
+    )
     with showing_progress() as progress:
         images = _exits(exits, notebook, progress)  # first: it may find no data
         studies = (
@@ -162,9 +190,20 @@ def demo(
             _summarize(texts, notebook, progress),
             _difficulty(depths, notebook, progress),
             images,
+            _faces(people, notebook, progress),
         )
-        results = [ready.run(run / ready.run_name, progress) for ready in studies]
+        results = [_found(ready, run / ready.run_name, progress) for ready in studies]
     _report(studies, results, run, json=json)
+
+
+def _found(ready: "Study", folder: Path, progress: "Progress") -> "Result":
+    """What a study finds, or has found: a demo that is started again does not measure again what is there."""
+    has_page = ready.name != "circuits" or (folder.parent / CIRCUITS_PAGE).exists()
+    found = ready.finished(folder) if has_page else None
+    if found is None:
+        return ready.run(folder, progress)
+    progress.say(f"{ready.name}: finished before, read from {folder}; remove that folder to run it again")
+    return found
 
 
 def _attention(config: AttentionConfig, notebook: Notebook, progress: "Progress") -> "Study":
@@ -195,6 +234,14 @@ def _exits(config: ExitsConfig, notebook: Notebook, progress: "Progress") -> "St
     from shoal.studies.exits import ExitsStudy
 
     return _announced(ExitsStudy(config, _notes(notebook), fetching=Fetching(progress)), progress)
+
+
+def _faces(config: FacesStudyConfig, notebook: Notebook, progress: "Progress") -> "Study":
+    from shoal.studies.faces import FacesStudy
+    from shoal.studies.faces_asked_data import Reading
+
+    reading = Reading(progress, "reading photos")
+    return _announced(FacesStudy(config, _notes(notebook), reading=reading), progress)
 
 
 def _notes(notebook: Notebook) -> dict[str, str]:
@@ -228,13 +275,16 @@ def _report(studies: "Sequence[Study]", results: "list[Result]", folder: Path, *
 
 
 def _own_pages(ready: "Study", folder: Path) -> Iterator[Path]:
-    """Circuits have a page on which heads are taken apart."""
+    """Circuits have a page on which heads are taken apart; of a run that was read, it is there."""
     from shoal.studies.circuits import CircuitsStudy
 
-    if isinstance(ready, CircuitsStudy) and ready.pairs:
+    if not isinstance(ready, CircuitsStudy):
+        return
+    page = folder / CIRCUITS_PAGE
+    if ready.pairs:
         from shoal.report.circuits import Exhibit, write_circuits_page
 
-        page = folder / "circuits.html"
         shown = [Exhibit(pair.rule, pair.hand, pair.learned, pair.task.meaning) for pair in ready.pairs]
         write_circuits_page(shown, page)
+    if page.exists():
         yield page

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shoal.errors import wrong
+from shoal.measure import exact_proportion_interval
 
 MISSED = 1e-4  # chance that c lies outside of the set that is searched; added to the p-value
 _CLOSE = 0.02  # the bound is at most so much above a value that is reached
@@ -81,15 +82,9 @@ def _p_value(rows: int, losses: int, gains: int, max_drop: float, level: float |
 
 
 def _plausible(rows: int, gains: int, most: float) -> tuple[float, float]:
-    """Shares of gains under which neither so many nor so few have less than half the chance of `MISSED`.
-
-    Source: Clopper & Pearson 1934, "The use of confidence or fiducial limits", Biometrika 26.
-    """
-    from scipy.special import betaincinv  # here, as above
-
-    low = float(betaincinv(gains, rows - gains + 1, MISSED / 2)) if gains else 0.0
-    high = float(betaincinv(gains + 1, rows - gains, 1 - MISSED / 2)) if gains < rows else 1.0
-    return min(low, most), min(high, most)
+    """Shares of gains under which neither so many nor so few have less than half the chance of `MISSED`."""
+    found = exact_proportion_interval(gains, rows, confidence=1 - MISSED)
+    return min(found.low, most), min(found.high, most)
 
 
 def _allowed(rows: int, losses: int, gains: int, max_drop: float, count: NDArray) -> NDArray[np.int64]:

@@ -8,6 +8,7 @@ from shoal.measure.recording import Recording, record
 from shoal.measure.statistics import (
     Interval,
     bootstrap_interval,
+    exact_proportion_interval,
     mean_interval,
     paired_difference_interval,
     proportion_interval,
@@ -23,6 +24,7 @@ __all__ = [
     "bootstrap_interval",
     "count_macs",
     "count_parameters",
+    "exact_proportion_interval",
     "latency",
     "mean_interval",
     "paired_difference_interval",

@@ -3,6 +3,7 @@
     bootstrap_interval(values)                                          # of a mean, or of any statistic
     bootstrap_interval((a, b), lambda a, b: a.mean() / b.mean())        # of a ratio; rows stay together
     proportion_interval(90, 100)                                        # of an accuracy
+    exact_proportion_interval(0, 100)                                   # the same where a promise rests on it
     paired_difference_interval(right_a, right_b)                        # of two accuracies on the same examples
 
 For other differences between two networks on the same examples, resample the differences (or both columns jointly):
@@ -124,14 +125,46 @@ def proportion_interval(successes: int, n: int, *, confidence: float = 0.95) -> 
     Source: Wilson 1927, "Probable inference, the law of succession, and statistical inference", JASA 22.
     """
     _check_confidence(confidence)
-    if n < 1 or not 0 <= successes <= n:
-        raise wrong("successes of n", expected="0 <= successes <= n and n >= 1", got=f"{successes} of {n}")
+    _check_trials(successes, n)
     share = successes / n
     z = NormalDist().inv_cdf((1 + confidence) / 2)
     centre = (share + z * z / (2 * n)) / (1 + z * z / n)
     reach = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
     # rounding must not leave a share of 0 or 1 outside of its own interval
     return Interval(share, min(share, max(0.0, centre - reach)), max(share, min(1.0, centre + reach)), confidence)
+
+
+def exact_proportion_interval(successes: int, n: int, *, confidence: float = 0.95) -> Interval:
+    """Clopper and Pearson's interval of a proportion: it holds at least as often as it says, however few the trials.
+
+    Wider than Wilson's, which holds as often as it says on average. Each end by itself holds with confidence
+    (1 + confidence) / 2.
+
+    Args:
+        successes: in 0 … n.
+        n: trials, >= 1.
+        confidence: in (0, 1).
+
+    Returns:
+        successes / n and its interval, within [0, 1].
+
+    Raises:
+        InputError: if a number is out of range.
+
+    Example:
+        >>> print(f"{exact_proportion_interval(0, 100):.3f}")
+        0.000 [0.000, 0.036]
+
+    Source: Clopper & Pearson 1934, "The use of confidence or fiducial limits", Biometrika 26.
+    """
+    from scipy.special import betaincinv  # here, as above
+
+    _check_confidence(confidence)
+    _check_trials(successes, n)
+    tail = (1 - confidence) / 2
+    low = float(betaincinv(successes, n - successes + 1, tail)) if successes else 0.0
+    high = float(betaincinv(successes + 1, n - successes, 1 - tail)) if successes < n else 1.0
+    return Interval(successes / n, low, high, confidence)
 
 
 def paired_difference_interval(
@@ -248,6 +281,11 @@ def _check_lengths(columns: Sequence[Tensor]) -> int:
 def _check_rows(rows: int) -> None:
     if rows < 2:
         raise wrong("values", expected="at least two rows", got=rows)
+
+
+def _check_trials(successes: int, n: int) -> None:
+    if n < 1 or not 0 <= successes <= n:
+        raise wrong("successes of n", expected="0 <= successes <= n and n >= 1", got=f"{successes} of {n}")
 
 
 def _check_confidence(confidence: float) -> None:

@@ -18,6 +18,7 @@ from shoal.studies.result import Claim, Picture, Result, Table, Verdict
 VERDICTS: tuple[Verdict, ...] = ("supported", "contradicted", "inconclusive")
 _SPELLING = {
     "macs": "MACs",
+    "jpeg": "JPEG",
     "gb": "GB",
     "mb": "MB",
     "knn": "k-NN",
@@ -187,14 +188,19 @@ def _claim(claim: Claim, anchor: str) -> ClaimView:
         anchor=anchor,
         label=_label(claim.id),
         verdict=claim.verdict,
-        sentence=claim.sentence,
-        measured=claim.measured,
+        sentence=_tied(claim.sentence),
+        measured=_tied(claim.measured),
         effect=quantity(effect, claim.unit),
         interval=f"{low} to {high}",
         needs=needs(claim),
         unsettled=claim.unsettled,
         bar=interval_bar(claim),
     )
+
+
+def _tied(text: str) -> str:
+    """A percent sign stays with its number when lines break."""
+    return re.sub(r"(?<=\d) %", "\N{NO-BREAK SPACE}%", text)
 
 
 def _figure(picture: Picture, anchor: str) -> FigureView:
