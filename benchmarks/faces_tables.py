@@ -27,6 +27,9 @@ def write_tables() -> None:
             record = json.loads(path.read_text())
             there = {block: table for block, (part, table) in tables.items() if part in record}
             text = filled(text, there, record)
+    path = RECORDS / "faces-lfw-train.json"
+    if path.exists():
+        text = filled(text, {"lfw": lfw_table}, json.loads(path.read_text()))
     DOCS.write_text(text)
 
 
@@ -55,6 +58,23 @@ def mining_table(record: Record) -> str:
     peers = ", ".join(f"{name} {version}" for name, version in found["peers"].items())
     setting = f"{environment['machine']['processor']}, {found['threads']} thread, {found['dim']} numbers a row"
     return f"{markdown(columns, rows)}\n{setting}, torch {environment['versions']['torch']}, {peers}.\n"
+
+
+def lfw_table(record: Record) -> str:
+    """How many pairs of View 1 are told rightly after so many minutes."""
+    rows = [
+        [
+            f"{run['asked_minutes']:g}",
+            f"{run['network']}, {run['image']}",
+            f"{run['steps']:,}",
+            f"{run['epochs']:.1f}",
+            f"{100 * run['verification']['accuracy']:.1f} ± {100 * run['verification']['standard_error']:.1f}",
+            f"{run['verification']['auc']:.4f}",
+            str(run["threads"]),
+        ]
+        for run in sorted(record.values(), key=lambda run: run["asked_minutes"])
+    ]
+    return markdown(["minutes", "network", "steps", "epochs", "right (%)", "AUC", "threads"], rows)
 
 
 STUDY = {name: ("tables", study_table(name)) for name in FROM_STUDY}
