@@ -95,9 +95,9 @@ BUDGETS: dict[str, Budgeted] = {
         reading=20.0,
     ),
     "default": Budgeted(
-        image_size=48,
-        minutes=0.75,
-        compare_minutes=0.2,
+        image_size=40,
+        minutes=0.65,
+        compare_minutes=0.17,
         harmonic_minutes=0.1,
         seeds=1,
         dims=(32, 512),
