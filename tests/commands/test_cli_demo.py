@@ -1,4 +1,7 @@
-"""`shoal demo`: every study, small, and one report; by itself, since it takes minutes and other tests run beside it."""
+"""`shoal demo`: every study, small, and one report; by itself, since it takes minutes.
+
+In the slow tier: six studies one after the other are a tenth of what all fast tests take, and each has its own there.
+"""
 
 from pathlib import Path
 
@@ -9,6 +12,7 @@ from tests.commands.process import shoal
 STUDIES = 6
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_the_demo_runs_without_data_and_network_and_goes_on(tmp_path: Path) -> None:
     """The command behind `make demo`: data at hand, a report at the end; the second time nothing is trained anew."""
