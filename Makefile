@@ -1,7 +1,7 @@
 # The project's commands. `make demo` and `make test` need nothing but Python >= 3.11 with pip and venv.
 #
 #   make demo    install, run every study small, write one report      (ARGS="--offline" passes flags on)
-#   make test    install with test extras, then lint, types and the fast tests: under 10 minutes on 2 cores
+#   make test    install with test extras, then lint, types and the fast tests: about a quarter of an hour on 2 cores
 #   make bench   install the peers, then measure attention against them: about half an hour, on a quiet machine
 #   make prove   the slow tier: hundreds of kills, simulations, long fuzzing
 #
