@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from shoal.errors import InputError, ShoalError
 from shoal.files import write_json
+from shoal.studies.story import Formula, Headline, Story
 
 Verdict = Literal["supported", "contradicted", "inconclusive"]
 PictureKind = Literal["lines", "bars", "heatmap", "gallery", "passages"]
@@ -130,6 +131,9 @@ class Result:
         claims, tables, pictures: in the order of the report.
         seconds: wall time of the run, by part.
         notes: what else a lab notebook holds: who, with whom, resources, time spent.
+        headline: what the front page of a report shows of it.
+        story: what was asked and done, what it means, and what would change it.
+        evidence: for the ids of claims the ids of the pictures and tables that show what was measured.
     """
 
     study: str
@@ -144,6 +148,16 @@ class Result:
     pictures: tuple[Picture, ...] = ()
     seconds: dict[str, float] = field(default_factory=dict)
     notes: dict[str, str] = field(default_factory=dict)
+    headline: Headline | None = None
+    story: Story | None = None
+    evidence: dict[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        claims = {claim.id for claim in self.claims}
+        shown = {part.id for part in (*self.pictures, *self.tables)}
+        pointed = {part for parts in self.evidence.values() for part in parts}
+        if unknown := sorted((set(self.evidence) - claims) | (pointed - shown)):
+            raise InputError(f"evidence: expected ids of this result's claims, pictures and tables, got {unknown}")
 
     def save(self, path: str | Path) -> None:
         """Write the result as JSON; claims carry their verdicts so that the file can be read alone.
@@ -178,12 +192,27 @@ class Result:
                 "tables": tables,
                 "pictures": pictures,
                 "summary": tuple(value["summary"]),
+                "headline": _headline(value.get("headline")),
+                "story": _story(value.get("story")),
+                "evidence": {claim: tuple(shown) for claim, shown in value.get("evidence", {}).items()},
             }
             return cls(**value)
         except FileNotFoundError:
             raise ShoalError(f"{path}: no such result; run a study first, for example: shoal study exits") from None
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise ShoalError(f"{path}: expected a result.json that a study wrote, got: {error}; run it again") from None
+
+
+def _headline(value: dict[str, Any] | None) -> Headline | None:
+    return Headline(**value) if value else None
+
+
+def _story(value: dict[str, Any] | None) -> Story | None:
+    """What was saved; results of earlier versions have none."""
+    if not value:
+        return None
+    told = {part: tuple(text) for part, text in value.items() if part != "formulas"}
+    return Story(**told, formulas=tuple(Formula(**formula) for formula in value["formulas"]))
 
 
 _FORMS: dict[str, type] = {
