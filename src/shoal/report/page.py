@@ -16,7 +16,9 @@ from typing import TYPE_CHECKING
 import shoal
 from shoal.errors import InputError
 from shoal.files import write_text
+from shoal.report.failures import failure_views
 from shoal.report.views import VERDICTS, study_views
+from shoal.studies.failure import Failure
 from shoal.studies.result import Result
 
 if TYPE_CHECKING:
@@ -25,17 +27,18 @@ if TYPE_CHECKING:
 _TEMPLATES = Path(__file__).parent / "templates"
 
 
-def render(results: Sequence[Result]) -> str:
+def render(results: Sequence[Result], failures: Sequence[Failure] = ()) -> str:
     """Write one or several results as one HTML page.
 
     Args:
-        results: in the order of the page; at least one.
+        results: in the order of the page.
+        failures: studies that failed; each is shown with its error and the command that runs it again.
 
     Returns:
         A whole HTML document. All text of the results is escaped; the same results give the same page.
 
     Raises:
-        InputError: if there are no results, or a picture holds what its kind cannot show.
+        InputError: if there are neither results nor failures, or a picture holds what its kind cannot show.
 
     Example:
         >>> result = Result(study="exits", title="Early exit", summary=("It <works>.",), command="shoal study exits")
@@ -43,15 +46,17 @@ def render(results: Sequence[Result]) -> str:
         >>> page[:15], "It &lt;works&gt;." in page
         ('<!doctype html>', True)
     """
-    if not results:
+    if not results and not failures:
         raise InputError("report: expected at least one result, got none; run a study first: shoal study exits")
     from markupsafe import Markup
 
+    studies = study_views(results)
     return (
         _environment()
         .get_template("page.html")
         .render(
-            studies=study_views(results),
+            studies=studies,
+            failures=failure_views(failures, taken=[study.anchor for study in studies]),
             verdicts=VERDICTS,
             css=Markup(_style()),
             version=shoal.__version__,
@@ -59,18 +64,19 @@ def render(results: Sequence[Result]) -> str:
     )
 
 
-def write_report(results: Sequence[Result], path: str | Path) -> None:
-    """Write `render(results)` to `path`, completely or not at all.
+def write_report(results: Sequence[Result], path: str | Path, failures: Sequence[Failure] = ()) -> None:
+    """Write `render(results, failures)` to `path`, completely or not at all.
 
     Args:
-        results: in the order of the page; at least one.
+        results: in the order of the page.
         path: of the HTML file; missing folders above it are made.
+        failures: studies that failed.
 
     Raises:
         InputError: as `render`.
         ShoalError: if the file cannot be written.
     """
-    write_text(path, render(results))
+    write_text(path, render(results, failures))
 
 
 @functools.cache

@@ -113,7 +113,7 @@ class StudyView:
 
 def study_views(results: Sequence[Result]) -> tuple[StudyView, ...]:
     """Prepare results for the page; a study that occurs twice gets two anchors."""
-    anchors = _unique([slug(result.study) for result in results])
+    anchors = unique([slug(result.study) for result in results])
     return tuple(_study(result, anchor) for result, anchor in zip(results, anchors, strict=True))
 
 
@@ -246,11 +246,16 @@ def _label(name: str) -> str:
 
 def _anchored(items: Sequence[Any], prefix: str) -> list[tuple[Any, str]]:
     """Items that have an id, each with an anchor of its own."""
-    return list(zip(items, _unique([f"{prefix}-{slug(item.id)}" for item in items]), strict=True))
+    return list(zip(items, unique([f"{prefix}-{slug(item.id)}" for item in items]), strict=True))
 
 
-def _unique(anchors: Sequence[str]) -> list[str]:
-    """The anchors in order, each with the first number that makes it new where it is not."""
+def unique(anchors: Sequence[str]) -> list[str]:
+    """The anchors in order, each with the first number that makes it new where it is not.
+
+    Example:
+        >>> unique(["exits", "faces", "exits"])
+        ['exits', 'faces', 'exits-2']
+    """
     result: list[str] = []
     for anchor in anchors:
         tries = itertools.chain([anchor], (f"{anchor}-{i}" for i in itertools.count(2)))
