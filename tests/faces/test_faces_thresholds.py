@@ -121,6 +121,8 @@ def test_it_can_be_read() -> None:
         ({"far": 0.0, "impostor_distances": torch.rand(500)}, r"far: expected a share in \(0, 0\.5\], got"),
         ({"far": 0.6, "impostor_distances": torch.rand(500)}, r"far: expected a share in \(0, 0\.5\]"),
         ({"far": math.nan, "impostor_distances": torch.rand(500)}, r"far: expected a share in \(0, 0\.5\]"),
+        ({"far": 5e-324, "impostor_distances": torch.rand(500)}, "far: expected a share of at least 1e-12, got 5e-324"),
+        ({"far": 1e-12, "impostor_distances": torch.rand(500)}, "expected at least 2,99"),
         ({"far": 0.1, "impostor_distances": torch.rand(99), "confidence": 1.0}, "confidence: expected a"),
         ({"far": 0.1, "impostor_distances": torch.rand(99), "confidence": 0.4}, r"a number in \[0\.5, 1\)"),
     ],

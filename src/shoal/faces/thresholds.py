@@ -21,6 +21,8 @@ from shoal.faces.pair_distances import check_distances
 from shoal.faces.roc import allowed, threshold_after, threshold_for_far
 from shoal.measure import Interval, exact_proportion_interval
 
+LEAST_FAR = 1e-12  # to show less would take trillions of pairs, and in the end more than a float can count
+
 
 @dataclass(frozen=True)
 class Threshold:
@@ -66,7 +68,7 @@ def threshold_at(
     told apart; siblings and children are harder than a random two adults.
 
     Args:
-        far: the share, in (0, 0.5].
+        far: the share, from 1e-12 to 0.5.
         impostor_distances: squared distances of pairs of different people, on which the network was not
             trained.
         confidence: in [0.5, 1).
@@ -86,6 +88,10 @@ def threshold_at(
     """
     if not 0 < far <= 0.5:
         raise wrong("far", expected="a share in (0, 0.5]", got=far, fix="give 0.1 % as 0.001")
+    if far < LEAST_FAR:
+        raise wrong(
+            "far", expected=f"a share of at least {LEAST_FAR:g}", got=far, fix="no data hold pairs enough for less"
+        )
     if not 0.5 <= confidence < 1:
         raise wrong("confidence", expected="a number in [0.5, 1)", got=confidence, fix="give 95 % as 0.95")
     distances = check_distances(impostor_distances, "impostor_distances").sort().values
