@@ -3,6 +3,7 @@
 #   make demo    install, run every study small, write one report      (ARGS="--offline" passes flags on)
 #   make test    install with test extras, then lint, types and the fast tests: about a quarter of an hour on 2 cores
 #   make bench   install the peers, then measure attention against them: about half an hour, on a quiet machine
+#   make docs    the documentation as a site: build/docs/index.html
 #   make prove   the slow tier: hundreds of kills, simulations, long fuzzing
 #
 # pip is used as it is configured: its environment variables and indexes are honoured. torch comes first, so that
@@ -15,7 +16,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 PINNED := pyproject.toml constraints.txt
 ARGS ?=
 
-.PHONY: demo test bench prove lint types clean install install-test
+.PHONY: demo test bench docs prove lint types clean install install-test
 
 demo: install
 	@$(BIN)/shoal demo $(ARGS)
@@ -32,6 +33,10 @@ prove: install-test lint types
 
 bench: $(VENV)/.installed-bench
 	$(BIN)/python -m benchmarks.attention $(ARGS)
+
+docs: $(VENV)/.installed-docs
+	$(BIN)/sphinx-build -q -W --keep-going -b html -d build/doctrees docs build/docs
+	@echo "build/docs/index.html"
 
 lint: install-test
 	$(BIN)/ruff check .
@@ -55,6 +60,10 @@ $(VENV)/.installed: $(BIN)/python $(PINNED)
 
 $(VENV)/.installed-test: $(VENV)/.installed
 	$(PIP) install --quiet -c constraints.txt -e ".[test]"
+	@touch $@
+
+$(VENV)/.installed-docs: $(VENV)/.installed
+	$(PIP) install --quiet -c constraints.txt -e ".[docs]"
 	@touch $@
 
 $(VENV)/.installed-bench: $(VENV)/.installed-test
