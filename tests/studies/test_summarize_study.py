@@ -75,7 +75,7 @@ def test_every_claim_is_judged(result: Result) -> None:
 
 
 def test_tables_and_pictures_are_drawn(result: Result) -> None:
-    assert [table.id for table in result.tables] == ["scores", "losses", "trainings", "costs"]
+    assert [table.id for table in result.tables] == ["scores", "losses", "trainings", "costs", "checks"]
     assert len(next(picture for picture in result.pictures if picture.id == "examples").rows) == 3
     names = ["losses", "losses_overfit", "examples", "reading", "looking", "copied", "exact_linear", "cost_by_length"]
     assert [picture.id for picture in result.pictures] == names

@@ -12,6 +12,7 @@ from shoal.studies.attention_findings import summary, tables
 from shoal.studies.attention_inputs import BASIS_OFF, DECAY, KEY_OFFSET, QUERY_OFFSET, SPREAD
 from shoal.studies.attention_measurements import measure
 from shoal.studies.attention_pictures import pictures
+from shoal.studies.attention_story import tell
 from shoal.studies.measured_rows import Rows
 from shoal.studies.repeating import name_run, plain_settings, repeating_command
 from shoal.studies.result import Result
@@ -47,7 +48,7 @@ class AttentionStudy(Study):
             run.record_environment(environment)
             rows = Rows(run)
             measured = measure(config, rows, progress)
-        return Result(
+        result = Result(
             study=self.name,
             title="Attention that knows its own error",
             summary=summary(config, measured),
@@ -61,6 +62,7 @@ class AttentionStudy(Study):
             seconds=rows.seconds(),
             notes=self.notes,
         )
+        return tell(result)
 
 
 def _about(config: AttentionConfig) -> dict[str, str | int]:

@@ -1,14 +1,15 @@
 """What the attention study found, in sentences and tables."""
 
 from shoal.attention import list_feature_maps
+from shoal.measure import mean_interval
 from shoal.studies.attention_choices import CANDIDATES
 from shoal.studies.attention_config import AttentionConfig
 from shoal.studies.attention_costs import DECODING_HEADS, FEATURES, HEADS
 from shoal.studies.attention_measured import Choice, MapError, Measured, Times, Tried
 from shoal.studies.attention_names import FLOOR, KIND_NAMES, MAP_NAMES, MEAN_VALUE, name_of
-from shoal.studies.attention_numbers import growth, mean_of, memory_exponent, typical_seconds
+from shoal.studies.attention_numbers import growth, mean_of, memory_exponent, rms_exponent, typical_seconds
 from shoal.studies.result import Table
-from shoal.studies.wording import percent
+from shoal.studies.wording import percent, powers
 
 
 def summary(config: AttentionConfig, m: Measured) -> tuple[str, ...]:
@@ -36,12 +37,36 @@ def summary(config: AttentionConfig, m: Measured) -> tuple[str, ...]:
 
 
 def tables(config: AttentionConfig, m: Measured) -> tuple[Table, ...]:
-    """Errors on both kinds of inputs, what the library chose, and the costs."""
+    """What is exact or right on average, errors on both kinds of inputs, what the library chose, and the costs."""
     return (
+        _mathematics(m),
         *(_errors(config, m, kind) for kind in m.references),
         _choices(m.choices),
         _lengths(m.by_length),
         _decoding(m.decoding),
+    )
+
+
+def _mathematics(m: Measured) -> Table:
+    """What needs no picture: two identities, and each map's bias and exponent."""
+    identity, recurrence = powers(m.deviation), powers(m.recurrence)
+    rows: list[tuple[str, str, str]] = [
+        (f"Gaussian identity, {m.pairs:,} pairs: largest difference, of the value", identity, "0"),
+        ("causal recurrence and masked matrix: largest difference, of the largest output", recurrence, "0"),
+    ]
+    for row in m.independent:
+        name, bias, exponent = MAP_NAMES[row.map], mean_interval(row.mean_error), rms_exponent(row)
+        ends = f"[{percent(bias.low)}, {percent(bias.high)}]"
+        rows.append((f"{name}: mean error of the kernel", f"{percent(bias.value)} {ends}", "0 %"))
+        told = f"{exponent.value:.3f} [{exponent.low:.3f}, {exponent.high:.3f}]"
+        rows.append((f"{name}: exponent of the kernel's RMS error in the number of features", told, "−0.5"))
+    return Table(
+        id="mathematics",
+        title="What the mathematics says, and what was measured",
+        columns=("what", "measured", "as it should be"),
+        rows=tuple((what, found.replace("-0", "−0"), truth) for what, found, truth in rows),
+        note=f"In float64. Kernels are estimated with independent directions, {len(m.independent[0].bias):,} draws of "
+        "them; 95 % intervals.",
     )
 
 

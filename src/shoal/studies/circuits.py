@@ -15,6 +15,7 @@ from shoal.studies.circuits_config import CircuitsConfig, resolve
 from shoal.studies.circuits_findings import summary, tables
 from shoal.studies.circuits_measurements import good_heads, measure
 from shoal.studies.circuits_pictures import pictures
+from shoal.studies.circuits_story import tell
 from shoal.studies.circuits_tasks import TASKS, Task, short_tasks
 from shoal.studies.circuits_transformer import LENGTH, TOKENS
 from shoal.studies.measured_rows import Rows
@@ -75,7 +76,7 @@ class CircuitsStudy(Study):
             rows = Rows(run)
             measured = measure(config, rows, progress)
             self.pairs = self._pairs(rows)
-        return Result(
+        result = Result(
             study=self.name,
             title="Attention by hand and learned",
             summary=summary(measured),
@@ -89,6 +90,7 @@ class CircuitsStudy(Study):
             seconds=rows.seconds(),
             notes=self.notes,
         )
+        return tell(result)
 
     def _pairs(self, rows: Rows) -> tuple[Pair, ...]:
         found = ((task, good_heads(self.config, rows, task, ON_THE_PAGE)) for task in short_tasks())

@@ -16,6 +16,7 @@ from shoal.studies.difficulty_claims import all_claims
 from shoal.studies.difficulty_config import DifficultyConfig, resolve
 from shoal.studies.difficulty_data import read_images
 from shoal.studies.difficulty_findings import summary
+from shoal.studies.difficulty_kept import keep_difficulty
 from shoal.studies.difficulty_measurements import measure
 from shoal.studies.difficulty_pictures import pictures
 from shoal.studies.difficulty_tables import tables
@@ -70,6 +71,7 @@ class DifficultyStudy(Study):
         second = train_second(config, images, precision, run, progress)
         rows = Rows(run)
         measured = measure(config, images, self.layers, (network, second), rows, progress)
+        keep_difficulty(run, network.model, self.layers, config, images, measured)
         began = time.monotonic()
         progress.say("working out claims, tables and pictures")
         found: dict[str, Any] = {

@@ -193,16 +193,24 @@ def _trained(training: Training) -> tuple[str | float | int | None, ...]:
 
 
 def _people(m: Measured) -> Table:
-    rows = []
+    rows, depth = [], m.train.column("depth")
     for name, column in m.human_errors.items():
         wrong = torch.tensor(column).bool()
         share = proportion_interval(int(wrong.sum()), len(wrong))
         found = _average_precision(m, wrong)
-        rows.append((name, percent(share.value, 1), shown(found, 3) if found else "–"))
+        depths = [depth[chosen].double() for chosen in (wrong, ~wrong)]
+        means = [f"{float(part.mean()):.2f}" if len(part) else "–" for part in depths]
+        rows.append((name, percent(share.value, 1), *means, shown(found, 3) if found else "–"))
     return Table(
         id="people",
         title="Images that people label wrongly, and images whose labels look wrong",
-        columns=("people's labels (CIFAR-10N)", "differ from the published", "average precision"),
+        columns=(
+            "people's labels (CIFAR-10N)",
+            "differ from the published",
+            "their mean depth (probes)",
+            "that of the others",
+            "average precision",
+        ),
         rows=tuple(rows),
         note=f"Over the {len(m.train):,} training images that probes see. Average precision: how well images that "
         "people mislabel are ranked first by how little the neighbours' votes, over all probes, support the published "

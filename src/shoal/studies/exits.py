@@ -17,6 +17,7 @@ from shoal.studies.exits_claims import all_claims
 from shoal.studies.exits_config import ExitsConfig, resolve
 from shoal.studies.exits_data import identity, read_data
 from shoal.studies.exits_findings import summary
+from shoal.studies.exits_kept import keep_exits
 from shoal.studies.exits_measurements import Networks, measure
 from shoal.studies.exits_pictures import pictures
 from shoal.studies.exits_tables import tables
@@ -65,6 +66,7 @@ class ExitsStudy(Study):
         progress.say("measuring all networks on the test images")
         networks = Networks(plain, plain_history, early, early_history, smaller)
         findings = measure(config, splits, networks, progress)
+        keep_exits(run, early, findings)
         return Result(
             study=self.name,
             title="Networks that stop early",

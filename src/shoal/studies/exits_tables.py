@@ -8,7 +8,8 @@ from torch import Tensor
 from shoal.engine import History
 from shoal.exits import Confidence, Entropy, Margin, Patience, Policy, choose_policy
 from shoal.measure import Interval, paired_difference_interval, proportion_interval
-from shoal.studies.exits_breakeven import macs_at, share_of_smaller
+from shoal.studies.exits_breakeven import alike_and_apart, macs_at, of_rows, share_of_smaller
+from shoal.studies.exits_claims_compared import FEWEST_ROWS
 from shoal.studies.exits_findings import Findings
 from shoal.studies.result import Table
 from shoal.studies.wording import percent
@@ -20,7 +21,16 @@ ROUND = 0.9  # accuracy that is asked for by itself
 
 def tables(f: Findings) -> tuple[Table, ...]:
     """The networks, what every exit knows, what is saved, smaller networks, policies, and the promise."""
-    return _comparison(f), _exits_table(f), _savings(f), _lowest(f), _smaller(f), _policies(f), _promise(f)
+    return (
+        _comparison(f),
+        _exits_table(f),
+        _savings(f),
+        _lowest(f),
+        _smaller(f),
+        *_spread(f),
+        _policies(f),
+        _promise(f),
+    )
 
 
 class _Row(NamedTuple):
@@ -235,6 +245,29 @@ def _smaller(f: Findings) -> Table:
         ),
         rows=tuple(rows),
         note="MACs that early exit needs for the accuracy of a network with fewer channels, on the same images.",
+    )
+
+
+def _spread(f: Findings) -> tuple[Table, ...]:
+    """The same for images alike in difficulty, and for easy and hard ones mixed; nothing where they are few."""
+    m, rows = f.measured, []
+    halves = alike_and_apart(m.soft_depth)
+    if min(map(len, halves)) < FEWEST_ROWS:
+        return ()
+    for at, other in enumerate(m.smaller):
+        found = [share_of_smaller(path, others[at]) for path, others in (of_rows(m.path, m.smaller, h) for h in halves)]
+        cells = [cell for one in found for cell in (round(one.value, 2), f"{one.low:.2f} to {one.high:.2f}")]
+        rows.append((other.name, *cells))
+    columns = ("network", "share, images alike", "95 % interval", "share, easy and hard mixed", "95 % interval (mixed)")
+    return (
+        Table(
+            id="spread",
+            title="Does it pay more where difficulty spreads?",
+            columns=columns,
+            rows=tuple(rows),
+            note="MACs that early exit needs for a smaller network's accuracy, as a share of that network's. Alike: "
+            "the middle half of the test images by soft prediction depth; mixed: the easiest and the hardest quarter.",
+        ),
     )
 
 

@@ -15,6 +15,7 @@ from shoal.studies.faces_claims import all_claims
 from shoal.studies.faces_config import FacesStudyConfig, resolve
 from shoal.studies.faces_data import read_faces
 from shoal.studies.faces_findings import summary
+from shoal.studies.faces_kept import keep_faces
 from shoal.studies.faces_looking import Looking
 from shoal.studies.faces_measurements import measure
 from shoal.studies.faces_names import MAIN
@@ -69,7 +70,9 @@ class FacesStudy(Study):
         trainings = Trainings(config, faces, run, progress)
         trained = trainings.all()
         rows = Rows(run)
-        measured = measure(config, Looking(config, faces, trainings), rows, progress)
+        look = Looking(config, faces, trainings)
+        measured = measure(config, look, rows, progress)
+        keep_faces(run, look, measured)
         about = {key: value for key, value in faces.about.items() if value != "" and key != "name_or_path"}
         return Result(
             study=self.name,

@@ -3,7 +3,8 @@
 from shoal.studies.faces_checked import percent_interval
 from shoal.studies.faces_measured import Measured
 from shoal.studies.faces_names import CLASSIFIED, MAIN, MINED, MIRRORED, UNTRAINED
-from shoal.studies.faces_words import accuracy, lasting
+from shoal.studies.faces_words import accuracy
+from shoal.studies.wording import lasting
 
 
 def summary(m: Measured) -> tuple[str, ...]:

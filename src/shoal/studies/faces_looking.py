@@ -44,6 +44,11 @@ class Looking:
         """All test faces by the main network."""
         return self.main(self.faces.test.images)
 
+    @cached_property
+    def to_choose_with(self) -> Embeddings:
+        """All faces that thresholds are chosen on, by the main network."""
+        return self.main(self.faces.validation.images)
+
     def fresh(self, images: Images) -> Embeddings:
         """By the main network as it was before its training."""
         return self.trainings.embed(self._fresh, images)

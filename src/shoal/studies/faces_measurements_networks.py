@@ -73,10 +73,10 @@ def _val(embeddings: Float[Tensor, "n dim"], labels: Int64[Tensor, "n"]) -> list
 
 def promise_threshold(look: Looking) -> Promised:
     """Ask for a threshold on people to choose with, and see what it does to test people."""
-    seed, validation, labels = look.config.seed, look.faces.validation, look.faces.test.labels
+    seed, labels = look.config.seed, look.faces.test.labels
     refused, value = "", 0.0
     try:
-        value = threshold_at(PROMISED, _of_strangers(look.main(validation.images), validation.labels, seed)).low
+        value = threshold_at(PROMISED, distances_to_choose_with(look)).low
     except InputError as error:  # too few pairs to promise anything: that is a finding
         refused = str(error)
     distances = [_of_strangers(look.test[rows], labels[rows], seed) for rows in parts_of_people(labels, seed)]
@@ -90,6 +90,11 @@ def promise_threshold(look: Looking) -> Promised:
         pairs=sum(map(len, distances)),
         kept=float((matched <= value).double().mean()),
     )
+
+
+def distances_to_choose_with(look: Looking) -> Float64[Tensor, "p"]:
+    """Of different people in the part that thresholds are chosen on, each image in two pairs at most."""
+    return _of_strangers(look.to_choose_with, look.faces.validation.labels, look.config.seed)
 
 
 def _of_strangers(embeddings: Float[Tensor, "n dim"], labels: Int64[Tensor, "n"], seed: int) -> Float64[Tensor, "p"]:

@@ -7,8 +7,8 @@ from shoal.studies.faces_measured import Measured
 from shoal.studies.faces_measured_parts import Altered, Generations
 from shoal.studies.faces_names import MAIN, MIRRORED
 from shoal.studies.faces_paper import BY_NETWORK, BY_PIXELS, BY_QUALITY, LFW, TRAINED_ON
-from shoal.studies.faces_words import lasting
 from shoal.studies.result import Table
+from shoal.studies.wording import lasting, percent
 
 BEST = "nn2"  # of the paper's networks
 LEAST, PEOPLE = 100e6, 8e6  # images and people that the paper trained on
@@ -40,6 +40,7 @@ def paper_table(m: Measured) -> Table:
             )
             for far, found in rates
         ),
+        (f"Threshold for FAR {100 * m.promised.far:g} %, chosen on other people", _threshold(m), None),
         ("Training", f"{main.images:,} images of {main.people:,} people", TRAINED_ON),
         ("Training time", lasting(main.seconds), "1,000 to 2,000 hours"),
         ("Pixels", f"{m.side} × {m.side}", "96 × 96 to 224 × 224"),
@@ -54,6 +55,15 @@ def paper_table(m: Measured) -> Table:
         + ("" if m.are_faces else "And what is trained on here are digits, not faces. ")
         + "What can be compared are directions: what helps, what costs, and what is lost.",
     )
+
+
+def _threshold(m: Measured) -> str:
+    """What a threshold that other people chose does to test people."""
+    p, found = m.promised, m.promised.rate()
+    if p.refused or not found:
+        return "refused: too few pairs" if p.refused else "too few test people"
+    share = f"{found.value:.2f} % [{found.low:.2f}, {found.high:.2f}]"
+    return f"accepts {share} of strangers, {percent(p.kept, 1)} of the pairs of one person"
 
 
 def quality_table(m: Measured) -> Table:

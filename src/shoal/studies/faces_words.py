@@ -58,16 +58,6 @@ def counted(count: float) -> str:
     return f"{count:,.0f}"
 
 
-def lasting(seconds: float) -> str:
-    """A training time.
-
-    Example:
-        >>> lasting(48.2), lasting(600.0)
-        ('48 seconds', '10.0 minutes')
-    """
-    return f"{seconds:.0f} seconds" if seconds < 90 else f"{seconds / 60:.1f} minutes"
-
-
 def pointed(
     found: Interval,
     *,

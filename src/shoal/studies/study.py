@@ -79,5 +79,34 @@ class Study(ABC):
         changed = str(now["commit"]).endswith("+")
         return replace(found, notes=self.notes) if same and not changed else None
 
+    def spent_before(self, folder: str | Path) -> float:
+        """Seconds that interrupted runs in this folder spent on what a further one does not do again.
+
+        Args:
+            folder: that was given to `run`.
+
+        Raises:
+            InputError: if the folder belongs to a run with other settings or data.
+        """
+        if not (Path(folder) / "metrics.jsonl").exists():
+            return 0.0
+        with RunFolder(folder, self.identity) as run:
+            return sum(_seconds_by_part(run.metrics()).values())
+
     @abstractmethod
     def _run(self, run: RunFolder, progress: Progress) -> Result: ...
+
+
+def _seconds_by_part(rows: list[dict[str, Any]]) -> dict[str, float]:
+    """A row of a training tells the time since its start; measurements, which have a key, each tell their own.
+
+    Example:
+        >>> fitted = [{"part": "net", "seconds": 2.0}, {"part": "net", "seconds": 5.0}]
+        >>> _seconds_by_part([*fitted, {"part": "depths", "key": 1, "seconds": 3.0}])
+        {'net': 5.0, 'depths': 3.0}
+    """
+    found: dict[str, float] = {}
+    for row in rows:
+        before, seconds = found.get(row["part"], 0.0), row.get("seconds", 0.0)
+        found[row["part"]] = before + seconds if "key" in row else max(before, seconds)
+    return found

@@ -33,3 +33,13 @@ def powers(value: float) -> str:
         ('1.5e-14', '0')
     """
     return f"{value:.1e}" if value else "0"
+
+
+def lasting(seconds: float) -> str:
+    """A training time.
+
+    Example:
+        >>> lasting(48.2), lasting(600.0)
+        ('48 seconds', '10.0 minutes')
+    """
+    return f"{seconds:.0f} seconds" if seconds < 90 else f"{seconds / 60:.1f} minutes"
