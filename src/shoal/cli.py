@@ -20,18 +20,20 @@ import shoal
 from shoal.commands.attention import attention
 from shoal.commands.circuits import circuits
 from shoal.commands.data import data
+from shoal.commands.demo import demo
 from shoal.commands.difficulty import difficulty
 from shoal.commands.exits import exits
 from shoal.commands.faces import faces
 from shoal.commands.report import report
-from shoal.commands.studies import demo, study
+from shoal.commands.serve import serve
+from shoal.commands.studies import study
 from shoal.commands.summarize import summarize
 from shoal.errors import ShoalError
 from shoal.settings import Environment, check_environment, config_files
 
 # an interrupt is `main`'s to tell of
 app = App(name="shoal", help=shoal.__doc__, version=shoal.__version__, suppress_keyboard_interrupt=False)
-for command in (study, data, attention, circuits, summarize, difficulty, exits, faces, demo, report):
+for command in (study, data, attention, circuits, summarize, difficulty, exits, faces, demo, report, serve):
     app.command(command)
 
 

@@ -80,7 +80,7 @@ def _setting_names() -> set[str]:
     asked = (CalibratingConfig, ErrorConfig, FittingConfig, HeadConfig, ScoringConfig, SweepingConfig)
     faces = (ClusteringConfig, EmbeddingConfig, FaceTrainingConfig, FaceVerifyingConfig)
     classes = (*studies, *asked, *faces, Notebook)
-    own = {"run", "json", "output", "thresholds"}  # of commands that have no class of settings
+    own = {"run", "json", "output", "people", "texts", "thresholds"}  # of commands that have no class of settings
     return {field.name for each in classes for field in dataclasses.fields(each)} | own
 
 

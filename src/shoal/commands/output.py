@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from shoal.engine import Progress
+    from shoal.studies.failure import Failure
     from shoal.studies.result import Result
 
 
@@ -54,10 +55,27 @@ def show(found: Any, lines: Iterable[str], *, json: bool) -> None:
             print(line)
 
 
-def show_results(results: "Sequence[Result]", report: Path, pages: Sequence[Path] = (), *, json: bool) -> None:
-    """Print what studies found, and where their report is, and pages beside it."""
+def show_results(
+    results: "Sequence[Result]",
+    report: Path,
+    pages: Sequence[Path] = (),
+    *,
+    failures: "Sequence[Failure]" = (),
+    json: bool,
+) -> None:
+    """Print what studies found, and where their report is, and pages beside it.
+
+    Args:
+        results: of studies that ended.
+        report: the page of all.
+        pages: that studies have of their own.
+        failures: of studies that did not end; in JSON, what has an "error" in the list is one.
+        json: print as JSON.
+    """
     lines = (line for result in results for line in _lines(result))
-    show([_with_verdicts(result) for result in results], lines, json=json)
+    failed = (f"{failure.study}: failed: {failure.error}; run it again: {failure.command}" for failure in failures)
+    found = [*map(with_verdicts, results), *map(dataclasses.asdict, failures)]
+    show(found, (*lines, *failed), json=json)
     for name, page in (*(("page", page) for page in pages), ("report", report)):
         print(f"{name}: {page}", file=sys.stderr if json else sys.stdout)
 
@@ -68,7 +86,8 @@ def _lines(result: "Result") -> Iterator[str]:
         yield f"  {claim.verdict:12}  {claim.sentence}"
 
 
-def _with_verdicts(result: "Result") -> dict[str, Any]:
+def with_verdicts(result: "Result") -> dict[str, Any]:
+    """A result as plain data; claims say what follows from them."""
     claims = [dataclasses.asdict(claim) | {"verdict": claim.verdict} for claim in result.claims]
     return dataclasses.asdict(result) | {"claims": claims}
 

@@ -1,10 +1,9 @@
-"""`shoal study` runs one study, `shoal demo` all of them small; each run ends with a report."""
+"""`shoal study` runs one study; its run ends with a report. `shoal demo` runs them all: see `shoal.commands.demo`."""
 
 import dataclasses
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import App, Parameter
 
@@ -19,6 +18,7 @@ from shoal.studies.summarize_config import SummarizeConfig
 
 if TYPE_CHECKING:
     from shoal.engine import Progress
+    from shoal.studies.failure import Failure
     from shoal.studies.result import Result
     from shoal.studies.study import Study
 
@@ -41,237 +41,166 @@ class Output:
     json: bool = False
 
 
-@study.command
-def attention(
-    config: Annotated[AttentionConfig, Parameter(name="*")] = AttentionConfig(),  # noqa: B008 - frozen
-    *,
-    output: Output = Output(),
-    notebook: Notebook = Notebook(),  # noqa: B008 - frozen
-) -> None:
-    """Linear attention: its error by map and number of features, its costs, and whether it knows its error.
-
-    Args:
-        config: the study's settings.
-        output: of the run.
-        notebook: goes into the report.
-    """
-    _run(partial(_attention, config, notebook), output)
-
-
-@study.command
-def circuits(
-    config: Annotated[CircuitsConfig, Parameter(name="*")] = CircuitsConfig(),  # noqa: B008 - frozen
-    *,
-    output: Output = Output(),
-    notebook: Notebook = Notebook(),  # noqa: B008 - frozen
-) -> None:
-    """Attention heads set by hand and proved, against learned ones; and what the heads of a transformer do.
-
-    Args:
-        config: the study's settings.
-        output: of the run.
-        notebook: goes into the report.
-    """
-    _run(partial(_circuits, config, notebook), output)
-
-
-@study.command
-def summarize(
-    config: Annotated[SummarizeConfig, Parameter(name="*")] = SummarizeConfig(),  # noqa: B008 - frozen
-    *,
-    output: Output = Output(),
-    notebook: Notebook = Notebook(),  # noqa: B008 - frozen
-) -> None:
-    """A summarizer: its losses and whether it overfits, its summaries, exact against linear attention.
-
-    Args:
-        config: the study's settings.
-        output: of the run.
-        notebook: goes into the report.
-    """
-    _run(partial(_summarize, config, notebook), output)
-
-
-@study.command
-def difficulty(
-    config: Annotated[DifficultyConfig, Parameter(name="*")] = DifficultyConfig(),  # noqa: B008 - frozen
-    *,
-    output: Output = Output(),
-    notebook: Notebook = Notebook(),  # noqa: B008 - frozen
-) -> None:
-    """How deep into a network each image has to go, what makes it hard, and which classes are settled where.
-
-    Args:
-        config: the study's settings.
-        output: of the run.
-        notebook: goes into the report.
-    """
-    _run(partial(_difficulty, config, notebook), output)
-
-
-@study.command
-def exits(
-    config: Annotated[ExitsConfig, Parameter(name="*")] = ExitsConfig(),  # noqa: B008 - frozen
-    *,
-    output: Output = Output(),
-    notebook: Notebook = Notebook(),  # noqa: B008 - frozen
-) -> None:
-    """Networks that stop early: accuracy, MACs and time of a plain network and of one with exits.
-
-    Args:
-        config: the study's settings.
-        output: of the run.
-        notebook: goes into the report.
-    """
-    _run(partial(_exits, config, notebook), output)
-
-
-@study.command
-def faces(
-    config: Annotated[FacesStudyConfig, Parameter(name="*")] = FacesStudyConfig(),  # noqa: B008 - frozen
-    *,
-    output: Output = Output(),
-    notebook: Notebook = Notebook(),  # noqa: B008 - frozen
-) -> None:
-    """Face embeddings: which triplets teach, what an embedding knows, and whether two generations compare.
-
-    Args:
-        config: the study's settings.
-        output: of the run.
-        notebook: goes into the report.
-    """
-    _run(partial(_faces, config, notebook), output)
-
-
-def demo(
-    *,
-    data: str = "",
-    offline: bool = False,
-    seed: int = 0,
-    minutes: float = 0.0,
-    run: Path = Path("runs/demo"),
-    json: bool = False,
-    notebook: Notebook = Notebook(),  # noqa: B008 - frozen
-) -> None:
-    """Run every study small, on the best data at hand, and write one report.
-
-    Args:
-        data: a data set's name or a folder of class folders of images.
-        offline: never fetch data.
-        seed: of everything.
-        minutes: training time of each network; the demo's own unless given.
-        run: folder for the runs and the report.
-        json: print the results as JSON.
-        notebook: goes into the report.
-    """
-    exits = ExitsConfig(data=data, budget="quick", offline=offline, seed=seed, minutes=minutes)
-    depths = DifficultyConfig(data=data, budget="quick", offline=offline, seed=seed, minutes=minutes)
-    texts = SummarizeConfig(
-        budget="quick",
-        offline=offline,
-        seed=seed,
-        minutes=minutes,
-        compare_minutes=minutes,
-        overfit_minutes=minutes,
-    )
-    people = FacesStudyConfig(
-        budget="quick",
-        offline=offline,
-        seed=seed,
-        minutes=minutes,
-        compare_minutes=minutes,
-        harmonic_minutes=minutes,
-    )
-    with showing_progress() as progress:
-        images = _exits(exits, notebook, progress)  # first: it may find no data
-        studies = (
-            _attention(AttentionConfig(budget="quick", seed=seed), notebook, progress),
-            _circuits(CircuitsConfig(budget="quick", seed=seed), notebook, progress),
-            _summarize(texts, notebook, progress),
-            _difficulty(depths, notebook, progress),
-            images,
-            _faces(people, notebook, progress),
-        )
-        results = [_found(ready, run / ready.run_name, progress) for ready in studies]
-    _report(studies, results, run, json=json)
-
-
-def _found(ready: "Study", folder: Path, progress: "Progress") -> "Result":
-    """What a study finds, or has found: a demo that is started again does not measure again what is there."""
-    has_page = ready.name != "circuits" or (folder.parent / CIRCUITS_PAGE).exists()
-    found = ready.finished(folder) if has_page else None
-    if found is None:
-        return ready.run(folder, progress)
-    progress.say(f"{ready.name}: finished before, read from {folder}; remove that folder to run it again")
-    return found
-
-
-def _attention(config: AttentionConfig, notebook: Notebook, progress: "Progress") -> "Study":
+def _attention(config: AttentionConfig, notes: dict[str, str], progress: "Progress") -> "Study":  # noqa: ARG001
     from shoal.studies.attention import AttentionStudy
 
-    return _announced(AttentionStudy(config, _notes(notebook)), progress)
+    return AttentionStudy(config, notes)
 
 
-def _circuits(config: CircuitsConfig, notebook: Notebook, progress: "Progress") -> "Study":
+def _circuits(config: CircuitsConfig, notes: dict[str, str], progress: "Progress") -> "Study":  # noqa: ARG001
     from shoal.studies.circuits import CircuitsStudy
 
-    return _announced(CircuitsStudy(config, _notes(notebook)), progress)
+    return CircuitsStudy(config, notes)
 
 
-def _summarize(config: SummarizeConfig, notebook: Notebook, progress: "Progress") -> "Study":
+def _summarize(config: SummarizeConfig, notes: dict[str, str], progress: "Progress") -> "Study":  # noqa: ARG001
     from shoal.studies.summarize import SummarizeStudy
 
-    return _announced(SummarizeStudy(config, _notes(notebook)), progress)
+    return SummarizeStudy(config, notes)
 
 
-def _difficulty(config: DifficultyConfig, notebook: Notebook, progress: "Progress") -> "Study":
+def _difficulty(config: DifficultyConfig, notes: dict[str, str], progress: "Progress") -> "Study":
     from shoal.studies.difficulty import DifficultyStudy
 
-    return _announced(DifficultyStudy(config, _notes(notebook), fetching=Fetching(progress)), progress)
+    return DifficultyStudy(config, notes, fetching=Fetching(progress))
 
 
-def _exits(config: ExitsConfig, notebook: Notebook, progress: "Progress") -> "Study":
+def _exits(config: ExitsConfig, notes: dict[str, str], progress: "Progress") -> "Study":
     from shoal.studies.exits import ExitsStudy
 
-    return _announced(ExitsStudy(config, _notes(notebook), fetching=Fetching(progress)), progress)
+    return ExitsStudy(config, notes, fetching=Fetching(progress))
 
 
-def _faces(config: FacesStudyConfig, notebook: Notebook, progress: "Progress") -> "Study":
+def _faces(config: FacesStudyConfig, notes: dict[str, str], progress: "Progress") -> "Study":
     from shoal.studies.faces import FacesStudy
     from shoal.studies.faces_asked_data import Reading
 
-    reading = Reading(progress, "reading photos")
-    return _announced(FacesStudy(config, _notes(notebook), reading=reading), progress)
+    return FacesStudy(config, notes, reading=Reading(progress, "reading photos"))
 
 
-def _notes(notebook: Notebook) -> dict[str, str]:
-    """What was filled in."""
-    return {key: value for key, value in dataclasses.asdict(notebook).items() if value}
+@dataclasses.dataclass(frozen=True)
+class Known:
+    """A study that there is: the class of its settings, what makes it ready to run, and what it asks, for --help."""
+
+    config: type[Any]
+    prepare: "Callable[[Any, dict[str, str], Progress], Study]"
+    asks: str
 
 
-def _announced(ready: "Study", progress: "Progress") -> "Study":
+KNOWN: dict[str, Known] = {  # in the order of the demo
+    "attention": Known(
+        AttentionConfig,
+        _attention,
+        "Linear attention: its error by map and number of features, its costs, and whether it knows its error.",
+    ),
+    "circuits": Known(
+        CircuitsConfig,
+        _circuits,
+        "Attention heads set by hand and proved, against learned ones; and what the heads of a transformer do.",
+    ),
+    "summarize": Known(
+        SummarizeConfig,
+        _summarize,
+        "A summarizer: its losses and whether it overfits, its summaries, exact against linear attention.",
+    ),
+    "difficulty": Known(
+        DifficultyConfig,
+        _difficulty,
+        "How deep into a network each image has to go, what makes it hard, and which classes are settled where.",
+    ),
+    "exits": Known(
+        ExitsConfig,
+        _exits,
+        "Networks that stop early: accuracy, MACs and time of a plain network and of one with exits.",
+    ),
+    "faces": Known(
+        FacesStudyConfig,
+        _faces,
+        "Face embeddings: which triplets teach, what an embedding knows, and whether two generations compare.",
+    ),
+}
+
+
+def prepare_study(name: str, config: Any, notebook: Notebook, progress: "Progress") -> "Study":
+    """Make a study ready to run, and say what it took for data.
+
+    Args:
+        name: of the study.
+        config: its settings.
+        notebook: what was filled in goes into the report.
+        progress: told how reading and fetching go.
+
+    Raises:
+        InputError: if a setting is wrong or the data cannot be used.
+    """
+    notes = {key: value for key, value in dataclasses.asdict(notebook).items() if value}
+    ready = KNOWN[name].prepare(config, notes, progress)
     for sentence in ready.says:
         progress.say(f"data: {sentence}")
     return ready
 
 
-def _run(prepare: "Callable[[Progress], Study]", output: Output) -> None:
-    """Run a study in the folder that was asked for, or in one of its own."""
-    with showing_progress() as progress:
-        ready = prepare(progress)
-        folder = output.run or Path("runs") / ready.run_name
-        result = ready.run(folder, progress)
-    _report([ready], [result], folder, json=output.json)
+_ARGUMENTS = """
+
+Args:
+    config: the study's settings.
+    output: of the run.
+    notebook: goes into the report.
+"""  # --help shows them at the flags that say nothing of themselves
 
 
-def _report(studies: "Sequence[Study]", results: "list[Result]", folder: Path, *, json: bool) -> None:
-    """Write the report, and beside it the pages that studies have of their own."""
+def _add_command(name: str, known: Known) -> None:
+    """Give a study its command: all take their own settings, and are alike otherwise."""
+
+    def run(
+        config: Any = known.config(),  # noqa: B008 - frozen
+        *,
+        output: Output = Output(),
+        notebook: Notebook = Notebook(),  # noqa: B008 - frozen
+    ) -> None:
+        with showing_progress() as progress:
+            ready = prepare_study(name, config, notebook, progress)
+            folder = output.run or Path("runs") / ready.run_name
+            result = ready.run(folder, progress)
+        report([ready], [result], folder, json=output.json)
+
+    run.__doc__ = known.asks + _ARGUMENTS
+    run.__annotations__["config"] = Annotated[known.config, Parameter(name="*")]
+    study.command(run, name=name)
+
+
+for _name, _known in KNOWN.items():
+    _add_command(_name, _known)
+
+
+def report(
+    studies: "Sequence[Study]",
+    results: "Sequence[Result]",
+    folder: Path,
+    *,
+    failures: "Sequence[Failure]" = (),
+    json: bool,
+) -> None:
+    """Write the report, and beside it the pages that studies have of their own; print what was found.
+
+    Args:
+        studies: that have run, or were read.
+        results: what they found.
+        folder: for the report.
+        failures: of studies that have found nothing.
+        json: print as JSON.
+    """
     from shoal.report import write_report
 
     pages = [page for ready in studies for page in _own_pages(ready, folder)]
-    report = folder / "report.html"
-    write_report(results, report)
-    show_results(results, report, pages, json=json)
+    page = folder / "report.html"
+    write_report(results, page, failures=failures)
+    show_results(results, page, pages, failures=failures, json=json)
+
+
+def has_own_page(name: str, folder: Path) -> bool:
+    """Whether all pages are there that a study has of its own, so that a run of it need not be made for their sake."""
+    return name != "circuits" or (folder / CIRCUITS_PAGE).exists()
 
 
 def _own_pages(ready: "Study", folder: Path) -> Iterator[Path]:

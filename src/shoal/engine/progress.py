@@ -3,9 +3,13 @@
 Libraries are silent: they report to a `Progress` that they are handed, and `Silent` is the default.
 """
 
+import os
 import sys
 import time
-from typing import Protocol, TextIO, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, TextIO, runtime_checkable
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 
 @runtime_checkable
@@ -90,12 +94,10 @@ class Bar:
     """A rich progress bar, for terminals."""
 
     def __init__(self, stream: TextIO | None = None):
-        from rich.console import Console
         from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
         columns = TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn()
-        console = Console(file=stream or sys.stderr)
-        self._bar = Progress(*columns, TextColumn("{task.fields[text]}"), console=console)
+        self._bar = Progress(*columns, TextColumn("{task.fields[text]}"), console=stderr_console(stream))
         self._task = None
 
     def start(self, title: str) -> None:
@@ -125,8 +127,24 @@ class Bar:
 
 def choose_progress(stream: TextIO | None = None) -> Progress:
     """A bar on a terminal, plain lines elsewhere."""
-    target = stream or sys.stderr
-    return Bar(target) if target.isatty() else Lines(target)
+    return Bar(stream) if is_terminal(stream) else Lines(stream)
+
+
+def is_terminal(stream: TextIO | None = None) -> bool:
+    """Whether things may be drawn and drawn over there: on a terminal, unless NO_COLOR, CI or TERM=dumb say no.
+
+    Args:
+        stream: stderr unless given.
+    """
+    plain = os.environ.get("NO_COLOR") or os.environ.get("CI") or os.environ.get("TERM") == "dumb"
+    return (stream or sys.stderr).isatty() and not plain
+
+
+def stderr_console(stream: TextIO | None = None) -> "Console":
+    """A console of rich's that writes to stderr, unless another stream is given."""
+    from rich.console import Console
+
+    return Console(file=stream or sys.stderr)
 
 
 def _left(spent: float, share: float, first: float) -> str:

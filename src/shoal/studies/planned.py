@@ -28,7 +28,7 @@ def planned_seconds(config: object) -> float | None:
         >>> planned_seconds(ExitsConfig(minutes=2, smaller=(8, 6))), planned_seconds(ExitsConfig(epochs=3))
         (480.0, None)
     """
-    return 60 * _minutes(config) or None
+    return 60.0 * _minutes(config) or None
 
 
 @singledispatch
