@@ -34,7 +34,7 @@ class Exhibit:
     Attributes:
         rule: that both follow.
         hand: the head that was compiled.
-        learned: heads that were trained, at least one.
+        learned: heads that were trained; without any, the page starts from random weights, to be trained in it.
         meaning: a sentence for the reader; empty for none.
     """
 
@@ -54,6 +54,31 @@ def render_circuits_page(exhibits: Sequence[Exhibit], *, start: Sequence[str] | 
     Raises:
         InputError: if there are no exhibits, or their heads see different inputs.
     """
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+    from markupsafe import Markup
+
+    data = circuits_data(exhibits, start=start)
+    page = Environment(loader=FileSystemLoader(_TEMPLATES), autoescape=True, undefined=StrictUndefined)
+    return page.get_template("page.html").render(
+        version=shoal.__version__,
+        vocabulary=data["vocabulary"],
+        max_len=data["max_len"],
+        css=Markup(_read("page.css")),
+        data=Markup(as_script_data(data)),
+        script=Markup(_read("attention.js") + _read("page.js").replace('"use strict";\n', "")),
+    )
+
+
+def circuits_data(exhibits: Sequence[Exhibit], *, start: Sequence[str] | None = None) -> dict[str, Any]:
+    """What the scripts of the page read: heads and examples of every rule, in the order of the exhibits.
+
+    Args:
+        exhibits: as `render_circuits_page`.
+        start: the sequence that is shown first.
+
+    Raises:
+        InputError: as `render_circuits_page`.
+    """
     if not exhibits:
         raise wrong("exhibits", expected="at least one", got="none")
     layout = exhibits[0].hand.layout
@@ -66,26 +91,18 @@ def render_circuits_page(exhibits: Sequence[Exhibit], *, start: Sequence[str] | 
     if len(tokens) > _MOST_EXAMPLES:
         raise wrong("exhibits", expected=f"at most {_MOST_EXAMPLES:,} different sequences", got=f"{len(tokens):,}")
     shown = list(start) if start is not None else [vocabulary[i % len(vocabulary)] for i in (0, 1, 1, 0)[:max_len]]
-    data = {
+    return {
         "vocabulary": vocabulary,
         "max_len": max_len,
         "start": layout.indices(shown)[0].tolist(),
         "training": _settings(),
         "rules": [_exhibit(exhibit, tokens) for exhibit in exhibits],
     }
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-    from markupsafe import Markup
 
-    page = Environment(loader=FileSystemLoader(_TEMPLATES), autoescape=True, undefined=StrictUndefined)
-    text = json.dumps(data, separators=(",", ":"), ensure_ascii=False).replace("<", "\\u003c")
-    return page.get_template("page.html").render(
-        version=shoal.__version__,
-        vocabulary=vocabulary,
-        max_len=max_len,
-        css=Markup(_read("page.css")),
-        data=Markup(text),
-        script=Markup(_read("attention.js") + _read("page.js").replace('"use strict";\n', "")),
-    )
+
+def as_script_data(data: dict[str, Any]) -> str:
+    """JSON that can stand inside of a script element."""
+    return json.dumps(data, separators=(",", ":"), ensure_ascii=False).replace("<", "\\u003c")
 
 
 def write_circuits_page(exhibits: Sequence[Exhibit], path: str | Path, *, start: Sequence[str] | None = None) -> None:

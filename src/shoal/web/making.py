@@ -1,11 +1,17 @@
-"""The addresses under `/runs`: starting a run, seeing how it goes, cancelling it."""
+"""The addresses under `/runs`: starting a run, seeing how it goes, cancelling it, and the report of a finished one."""
 
-from fastapi import APIRouter, Request
-from starlette.responses import RedirectResponse, Response
+import functools
+from pathlib import Path
+
+from fastapi import APIRouter, HTTPException, Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from shoal.errors import unknown_name
 from shoal.web.house import house_of, wants_part
 from shoal.web.runs import STUDIES
+
+# A report is one file that holds its own style and script, and asks nobody for anything.
+REPORT_POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:"
 
 router = APIRouter()
 
@@ -39,6 +45,24 @@ async def state(request: Request, study: str) -> Response:
     if job is not None and job.state == "done":
         answer.headers["HX-Refresh"] = "true"  # the room shows the run
     return answer
+
+
+@router.get("/{study}/report")
+def report(request: Request, study: str) -> Response:
+    """The report of the newest finished run."""
+    run = house_of(request).runs.newest(study)
+    if run is None:
+        raise HTTPException(404)
+    headers = {"content-security-policy": f"{REPORT_POLICY}; frame-ancestors 'none'"}
+    return HTMLResponse(_written(run.file, run.ended), headers=headers)
+
+
+@functools.lru_cache(maxsize=8)
+def _written(file: Path, ended: float) -> str:  # noqa: ARG001 - a run that ended anew is written anew
+    from shoal.report import render
+    from shoal.studies.result import Result
+
+    return render([Result.load(file)])
 
 
 def _seen(request: Request, study: str) -> Response:

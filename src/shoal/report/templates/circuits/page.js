@@ -27,8 +27,14 @@ function chooseRule(index) {
   state.seed = 0;
   state.training = null;
   state.hand = copied(rule().hand);
-  state.learned = copied(rule().learned[0]);
+  state.learned = learnedHead(0);
   draw();
+}
+
+// A trained head; of a rule without any, one that begins: the reader trains it.
+function learnedHead(seed) {
+  const heads = rule().learned;
+  return heads.length ? copied(heads[seed]) : randomHead(rule().hand, DATA.training.spread, 0);
 }
 
 // ------------------------------------------------------------------ names of rows and columns
@@ -124,6 +130,7 @@ function draw() {
   say("");
   byId("rule").value = state.rule;
   const seeds = rule().learned.map((_, i) => new Option(`seed ${i}`, i));
+  if (!seeds.length) seeds.push(new Option("not trained yet", 0));
   byId("seed").replaceChildren(...seeds, new Option("trained here", -1));
   byId("seed").value = state.seed;
   byId("seed").querySelector('[value="-1"]').disabled = !state.training;
@@ -272,7 +279,7 @@ byId("rule").append(...DATA.rules.map((own, i) => new Option(own.text, i)));
 byId("rule").addEventListener("change", (event) => chooseRule(Number(event.target.value)));
 byId("seed").addEventListener("change", (event) => {
   state.seed = Number(event.target.value);
-  state.learned = state.seed < 0 ? state.training.head : copied(rule().learned[state.seed]);
+  state.learned = state.seed < 0 ? state.training.head : learnedHead(state.seed);
   draw();
 });
 byId("sequence").value = DATA.start.map((token) => DATA.vocabulary[token]).join(" ");
