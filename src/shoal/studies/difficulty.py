@@ -19,6 +19,7 @@ from shoal.studies.difficulty_findings import summary
 from shoal.studies.difficulty_kept import keep_difficulty
 from shoal.studies.difficulty_measurements import measure
 from shoal.studies.difficulty_pictures import pictures
+from shoal.studies.difficulty_story import tell
 from shoal.studies.difficulty_tables import tables
 from shoal.studies.difficulty_training import create_network, fit_config, train, train_second
 from shoal.studies.measured_rows import Rows
@@ -80,7 +81,7 @@ class DifficultyStudy(Study):
             "tables": tables(measured),
             "pictures": pictures(measured, images),
         }
-        return Result(
+        result = Result(
             study=self.name,
             title="How deep each image has to go",
             command=self._command(),
@@ -97,6 +98,7 @@ class DifficultyStudy(Study):
             notes=self.notes,
             **found,
         )
+        return tell(result)
 
     def _command(self) -> str:
         """The command that repeats the run: every setting that is not the budget's own."""

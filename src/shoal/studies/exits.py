@@ -20,6 +20,7 @@ from shoal.studies.exits_findings import summary
 from shoal.studies.exits_kept import keep_exits
 from shoal.studies.exits_measurements import Networks, measure
 from shoal.studies.exits_pictures import pictures
+from shoal.studies.exits_story import tell
 from shoal.studies.exits_tables import tables
 from shoal.studies.exits_training import create_early, fit_config, train_early, train_plain, train_smaller
 from shoal.studies.repeating import name_run, plain_settings, repeating_command
@@ -67,7 +68,7 @@ class ExitsStudy(Study):
         networks = Networks(plain, plain_history, early, early_history, smaller)
         findings = measure(config, splits, networks, progress)
         keep_exits(run, early, findings)
-        return Result(
+        result = Result(
             study=self.name,
             title="Networks that stop early",
             summary=summary(findings),
@@ -87,6 +88,7 @@ class ExitsStudy(Study):
             },
             notes=self.notes,
         )
+        return tell(result)
 
 
 def _identifying(config: ExitsConfig) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from shoal.studies.summarize_claims import all_claims
 from shoal.studies.summarize_config import SummarizeConfig, resolve
 from shoal.studies.summarize_measurements import config_of, measure
 from shoal.studies.summarize_pictures import pictures
+from shoal.studies.summarize_story import tell
 from shoal.studies.summarize_tables import summary, tables
 
 LEAST_ROWS = 20  # pairs of a part, to say anything
@@ -66,7 +67,7 @@ class SummarizeStudy(Study):
         measured, summarizer, looked, seconds = measure(config, splits, run, progress)
         summarizer.save_pretrained(run.path / "model")
         trained = sum(seconds.values())
-        return Result(
+        result = Result(
             study=self.name,
             title="A summarizer that says when it overfits",
             summary=summary(measured, summarizer),
@@ -86,6 +87,7 @@ class SummarizeStudy(Study):
             seconds={"read the texts": self.reading, **seconds, "write and score": time.monotonic() - began - trained},
             notes=self.notes,
         )
+        return tell(result)
 
 
 def _about(splits: TextSplits) -> dict[str, Any]:

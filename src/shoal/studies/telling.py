@@ -16,6 +16,7 @@ from shoal.studies.story import Headline, Story
 from shoal.studies.wording import percent, powers
 
 FAR = 1e4  # width of an interval that says nothing
+STRENGTHS = ((0.5, "strong"), (0.3, "moderate"), (0.1, "weak"), (0.0, "very weak"))  # Cohen 1988, section 3.2
 Cell = str | float | int | None
 
 
@@ -24,7 +25,7 @@ class Said:
     """What one claim means.
 
     Braces hold numbers of the claim: {effect}, {low}, {high} and {bound} to three digits, {size} the effect without
-    its sign, {percent} the effect as a percentage.
+    its sign, {percent} the effect as a percentage, {strength} what one calls a correlation of that size.
 
     Args:
         supported: a sentence for where the run supports the claim.
@@ -72,7 +73,15 @@ class Told:
         return " ".join([*settled, *stays])
 
     def paragraphs(self, *groups: tuple[str, ...]) -> tuple[str, ...]:
-        """A paragraph for each group of claims that this run has."""
+        """A paragraph for each group of claims that this run has; where nothing is decided, one that says so."""
+        known = [self.claims[claim] for group in groups for claim in group if claim in self.claims]
+        reasons = {claim.unsettled for claim in known}
+        if len(reasons) == 1 and "" not in reasons:
+            return (
+                f"Nothing is decided in this run ({reasons.pop()}). The numbers are as they were measured, and must "
+                "not be read as answers.",
+                f"What stays open: {'; '.join(map(self._open, known))}.",
+            )
         return tuple(filter(None, (self.paragraph(*group) for group in groups)))
 
     def evidence(self) -> dict[str, tuple[str, ...]]:
@@ -127,6 +136,7 @@ def numbers_of(claim: Claim) -> dict[str, str]:
     return {
         **{name: number(getattr(claim, name)) for name in ("effect", "low", "high", "bound")},
         "size": number(abs(claim.effect)),
+        "strength": next(word for least, word in STRENGTHS if abs(claim.effect) >= least),
         "percent": percent(claim.effect, 0 if abs(claim.effect) >= 0.095 else 1 if abs(claim.effect) >= 0.0095 else 2),
     }
 
