@@ -15,8 +15,9 @@ from torch import nn
 
 from shoal.cli import app
 from shoal.data import ImageSet
+from shoal.difficulty import prediction_depth
 from shoal.engine import Interrupted, Precision, Silent
-from shoal.errors import InputError
+from shoal.errors import InputError, ShoalError
 from shoal.report import render
 from shoal.studies.difficulty import DifficultyStudy
 from shoal.studies.difficulty_config import BUDGETS, DifficultyConfig, resolve
@@ -28,6 +29,7 @@ from shoal.studies.difficulty_interventions import (
     lower_contrast,
     occlude,
 )
+from shoal.studies.difficulty_kept import load_kept_difficulty
 from shoal.studies.difficulty_measurements import Probes
 from shoal.studies.difficulty_properties import boundary_distance, clutter, contrast
 from shoal.studies.difficulty_training import create_network, fit_config
@@ -298,6 +300,18 @@ def test_rows_hold_columns_of_plain_numbers(run: tuple[Path, Result]) -> None:
     columns = test["values"]["examples"]
     assert {len(columns[name]) for name in ("depth", "soft_depth", "confidence", "probes_right")} == {80}
     assert len(columns["probe_accuracy"]) == 5
+
+
+def test_what_is_kept_gives_the_depths_again(run: tuple[Path, Result]) -> None:
+    kept = load_kept_difficulty(run[0])
+    pairs = kept.references.pair, kept.shown.pair
+    found = prediction_depth(kept.model, *pairs, layers=kept.layers, k=kept.k, prepare=kept.normalise)
+    assert torch.equal(found.depth, kept.depth)
+    assert kept.depth.tolist() == sorted(kept.depth.tolist())  # from easy to hard
+    assert (len(kept.shown), len(kept.references), kept.all_references) == (48, 200, True)
+    shutil.rmtree(run[0] / "checkpoints" / "kept")
+    with pytest.raises(ShoalError, match="run it again: shoal study difficulty"):
+        load_kept_difficulty(run[0])
 
 
 @pytest.mark.slow

@@ -19,6 +19,8 @@ from shoal.data.faces import FaceSet
 from shoal.data.faces.folders import list_faces
 from shoal.engine import Interrupted, RunFolder, Silent
 from shoal.errors import InputError
+from shoal.faces.embedding import embed
+from shoal.faces.thresholds import threshold_at
 from shoal.faces.verification import verification
 from shoal.report import render
 from shoal.studies.faces import NOT_FACES, TITLE, FacesStudy
@@ -26,6 +28,7 @@ from shoal.studies.faces_alterations import ALTERATIONS, blur, brighten, coarsen
 from shoal.studies.faces_config import BUDGETS, FacesStudyConfig, resolve
 from shoal.studies.faces_costs import count_layers
 from shoal.studies.faces_data import read_faces, some_people
+from shoal.studies.faces_kept import load_kept_faces
 from shoal.studies.faces_looking import directions
 from shoal.studies.faces_measurements_groups import choose_grouped, clustered
 from shoal.studies.faces_measurements_networks import parts_of_people
@@ -92,6 +95,18 @@ def test_a_run_has_all_of_a_result(run: tuple[Path, Result]) -> None:
     page = render([result])
     assert "a student" in page
     assert "person 0" in page  # in the gallery
+
+
+def test_what_is_kept_gives_the_threshold_again(run: tuple[Path, Result]) -> None:
+    folder, _ = run
+    kept = load_kept_faces(folder)
+    rows = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    promised = next(row["values"] for row in rows if row.get("key") == {"of": "a threshold"})
+    with pytest.raises(InputError) as refused:  # so few people promise nothing
+        threshold_at(promised["far"], kept.distances)
+    assert str(refused.value) == promised["refused"]
+    assert len(kept.people) == len(kept.images) == 4 * len(set(kept.people))
+    assert embed(kept.network, kept.images).shape == (len(kept.people), 16)
 
 
 def test_digits_are_called_digits() -> None:

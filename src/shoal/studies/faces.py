@@ -72,7 +72,7 @@ class FacesStudy(Study):
         rows = Rows(run)
         look = Looking(config, faces, trainings)
         measured = measure(config, look, rows, progress)
-        keep_faces(run, look, measured)
+        keep_faces(run, look)
         about = {key: value for key, value in faces.about.items() if value != "" and key != "name_or_path"}
         return Result(
             study=self.name,

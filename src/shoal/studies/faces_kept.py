@@ -1,16 +1,16 @@
-"""What a run of the study of faces keeps beside its networks: distances of strangers, and faces of its clusters.
+"""What a run of the study of faces keeps beside its networks: distances of strangers, and some of the test faces.
 
     kept = load_kept_faces("runs/faces-quick-digits-1a2b3c")
     threshold_at(0.05, kept.distances)
 
-The faces are those that the report shows, in the user's own folder and nowhere else.
+The faces are some of those that the report may show, in the user's own folder and nowhere else.
 """
 
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Int64, UInt8
 from torch import Tensor
 
 from shoal.engine import RunFolder
@@ -18,12 +18,12 @@ from shoal.errors import ShoalError
 from shoal.faces.network import FaceNetwork
 from shoal.faces.saving import load_network
 from shoal.studies.faces_looking import Looking
-from shoal.studies.faces_measured import Measured
+from shoal.studies.faces_measurements_groups import Grouped
 from shoal.studies.faces_measurements_networks import distances_to_choose_with
 from shoal.studies.faces_names import MAIN, part_of
-from shoal.studies.kept import keep, load_kept
+from shoal.studies.kept import evenly, keep, load_kept
 
-EACH = 4  # faces of a cluster, at most
+PEOPLE, EACH = 12, 4  # to be picked, and images of each
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -33,9 +33,8 @@ class KeptFaces:
     Attributes:
         network: the one that most was measured with; on the CPU, in evaluation mode.
         distances: squared, of people who are different, and whom it was not trained on; what thresholds follow from.
-        images: test faces of the largest clusters.
+        images: some test faces, sorted by person.
         people: the name of whoever is on each.
-        cluster: the number of the cluster of each, from 0.
         are_faces: whether these are faces, or stand-ins.
     """
 
@@ -43,31 +42,38 @@ class KeptFaces:
     distances: Float[Tensor, " pairs"]
     images: UInt8[Tensor, "n 3 h w"]
     people: tuple[str, ...]
-    cluster: tuple[int, ...]
     are_faces: bool
 
 
-def keep_faces(run: RunFolder, look: Looking, found: Measured) -> None:
+def keep_faces(run: RunFolder, look: Looking) -> None:
     """Write it into the run folder.
 
     Args:
         run: its folder.
         look: at the faces of the run.
-        found: what was measured.
     """
     test = look.faces.test
-    chosen = [(number, row) for number, rows in enumerate(found.shown.rows) for row in rows[:EACH]]
-    rows = torch.tensor([row for _, row in chosen], dtype=torch.long)
+    rows = to_pick(look.grouped)
     keep(
         run,
         {
             "distances": distances_to_choose_with(look),
             "images": test.images[rows],
             "people": [test.people[label] for label in test.labels[rows].tolist()],
-            "cluster": [number for number, _ in chosen],
             "are_faces": test.are_faces,
         },
     )
+
+
+def to_pick(grouped: Grouped) -> Int64[Tensor, " n"]:
+    """Rows of a few people, evenly among those of whom several images were clustered, and a few images of each.
+
+    Args:
+        grouped: the clustered faces.
+    """
+    people = grouped.labels.unique()
+    chosen = people[evenly(len(people), PEOPLE)]
+    return torch.cat([grouped.rows[grouped.labels == person][:EACH] for person in chosen])
 
 
 def load_kept_faces(folder: str | Path) -> KeptFaces:
@@ -84,7 +90,6 @@ def load_kept_faces(folder: str | Path) -> KeptFaces:
             distances=state["distances"],
             images=state["images"],
             people=tuple(state["people"]),
-            cluster=tuple(state["cluster"]),
             are_faces=state["are_faces"],
         )
     except KeyError as error:
