@@ -11,7 +11,10 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 
+from shoal.exits import exit_outputs
+from shoal.studies.exits_kept import load_kept_exits
 from tests.commands.process import IN_TURN, at_hand, on_a_full_disk, shoal
 
 DEMO = ["study", "exits", "--budget", "quick", "--offline", "--run", "run"]
@@ -160,6 +163,19 @@ def test_the_same_run_again_trains_nothing_anew(demo: tuple[Path, subprocess.Com
     other = shoal(*DEMO, "--json", "--seed", "1", cwd=folder, **DEMO_SETTINGS)
     assert other.returncode == 2
     assert "expected a run with settings.seed = 1, got settings.seed = 0" in other.stderr
+
+
+def test_what_a_run_of_exits_keeps_is_what_it_measured(demo: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
+    run = demo[0] / "run"
+    kept = load_kept_exits(run)
+    _, right, macs = kept.outputs.replay(kept.policy)
+    tables = {table["id"]: table for table in json.loads((run / "result.json").read_text())["tables"]}
+    told = next(row for row in tables["comparison"]["rows"] if row[0] == "early exit")
+    assert (told[1], told[3]) == (f"{100 * right.double().mean():.2f} %", round(float(macs.double().mean()) / 1e6, 2))
+    outputs = exit_outputs(kept.net, kept.shown.pair, prepare=kept.inputs.normalise)
+    assert torch.equal(outputs.costs, kept.outputs.costs)
+    taken = outputs.exits_taken(kept.policy).tolist()
+    assert taken == sorted(taken)
 
 
 def test_one_report_of_several_runs(demo: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
