@@ -39,6 +39,16 @@ def thumbnail(image: UInt8[Tensor, "channels height width"], side: int = SIDE) -
     return f"data:image/{kind.lower()};base64,{base64.b64encode(file.getvalue()).decode()}"
 
 
+def shown_size(side: int, most: int = SIDE) -> int:
+    """Pixels that an image takes on a page: a whole multiple of its own, so that small ones stay crisp.
+
+    Example:
+        >>> shown_size(8), shown_size(28), shown_size(200)
+        (40, 28, 40)
+    """
+    return side * (most // side) if side <= most else most
+
+
 def fitted(pixels: np.ndarray, shape: tuple[int, int, int]) -> UInt8[Tensor, "channels height width"]:
     """Scale a picture (area-true) and cut out its centre, as images of folders are.
 
@@ -52,6 +62,11 @@ def fitted(pixels: np.ndarray, shape: tuple[int, int, int]) -> UInt8[Tensor, "ch
         picture = ImageOps.fit(picture, (width, height), Image.Resampling.BILINEAR)
     found = torch.from_numpy(np.array(picture))
     return found[None] if channels == 1 else found.permute(2, 0, 1).contiguous()
+
+
+def squared(pixels: np.ndarray, side: int) -> np.ndarray:
+    """The centre of a picture, uint8 [height, width, 3], as a square of so many pixels."""
+    return fitted(pixels, (3, side, side)).permute(1, 2, 0).contiguous().numpy()
 
 
 def as_text(pixels: np.ndarray) -> str:
