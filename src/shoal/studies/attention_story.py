@@ -176,8 +176,8 @@ def _means(told: Told) -> tuple[str, ...]:
     mathematics = ("identity_is_exact", "kernel_is_unbiased", "kernel_error_falls", "recurrence_is_the_masked_form")
     costs = ("exact_is_quadratic", "linear_is_linear", "decoding_is_constant")
     errors = ("textbook_is_worse_than_nothing", "random_features_fail", "fitted_maps_work")
-    first, second, third = told.paragraphs((*mathematics, *costs), errors, ("errors_are_known",))
-    return first, second, " ".join(filter(None, (third, _chosen(told))))
+    *before, last = told.paragraphs((*mathematics, *costs), errors, ("errors_are_known",))
+    return (*before, f"{last} {_chosen(told)}".strip())
 
 
 def _chosen(told: Told) -> str:
