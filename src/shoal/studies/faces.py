@@ -20,6 +20,7 @@ from shoal.studies.faces_looking import Looking
 from shoal.studies.faces_measurements import measure
 from shoal.studies.faces_names import MAIN
 from shoal.studies.faces_pictures import pictures
+from shoal.studies.faces_story import tell
 from shoal.studies.faces_tables import tables
 from shoal.studies.faces_training import Trainings, check_settings
 from shoal.studies.measured_rows import Rows
@@ -74,7 +75,7 @@ class FacesStudy(Study):
         measured = measure(config, look, rows, progress)
         keep_faces(run, look)
         about = {key: value for key, value in faces.about.items() if value != "" and key != "name_or_path"}
-        return Result(
+        result = Result(
             study=self.name,
             title=self.title,
             summary=summary(measured),
@@ -98,3 +99,4 @@ class FacesStudy(Study):
             },
             notes=self.notes,
         )
+        return tell(result)
