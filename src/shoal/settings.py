@@ -34,12 +34,14 @@ class Notebook:
         with_whom: who else took part.
         resources: what was used besides: books, pages, advice.
         time_spent: in your own words; the computing time is measured.
+        idea: which idea you found the most interesting, and why; for the answer sheet.
     """
 
     who: str = ""
     with_whom: str = ""
     resources: str = ""
     time_spent: str = ""
+    idea: str = ""
 
 
 class Environment(Env):
