@@ -36,6 +36,8 @@ def test_a_run_has_all_of_a_result(run: tuple[Path, Result, CircuitsStudy]) -> N
     folder, result, _ = run
     assert {path.name for path in folder.iterdir()} >= {"config.toml", "environment.json", "metrics.jsonl"}
     assert Result.load(folder / "result.json").claims == result.claims
+    assert result.story is not None
+    assert set(result.evidence) == {claim.id for claim in result.claims}
     assert (result.study, len(result.claims), len(result.pictures)) == ("circuits", 17, 10)
     steps = next(picture for picture in result.pictures if picture.id == "steps")
     assert {row["choice"] for row in steps.rows} >= {"same: A B C C A B", "first: A B B A", "unique: A B"}

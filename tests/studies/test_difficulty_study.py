@@ -71,6 +71,8 @@ def test_a_run_has_all_of_a_result(run: tuple[Path, Result]) -> None:
     folder, result = run
     assert {path.name for path in folder.iterdir()} >= {"config.toml", "environment.json", "metrics.jsonl"}
     assert Result.load(folder / "result.json").claims == result.claims
+    assert result.story is not None
+    assert set(result.evidence) == {claim.id for claim in result.claims}
     assert (result.study, len(result.claims), len(result.pictures), len(result.tables)) == ("difficulty", 14, 10, 7)
     assert result.notes == {"who": "a student"}
     assert result.data["training images that probes see"] == 200

@@ -85,6 +85,8 @@ def test_a_run_has_all_of_a_result(run: tuple[Path, Result]) -> None:
     folder, result = run
     assert {path.name for path in folder.iterdir()} >= {"config.toml", "environment.json", "metrics.jsonl", "networks"}
     assert Result.load(folder / "result.json").claims == result.claims
+    assert result.story is not None
+    assert set(result.evidence) == {claim.id for claim in result.claims}
     assert (result.study, result.title) == ("faces", TITLE)
     assert (len(result.claims), len(result.tables), len(result.pictures)) == (20, 13, 13)
     assert (result.data["are faces"], result.data["to train on"]) == (True, "40 images of 8 people")

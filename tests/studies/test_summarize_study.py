@@ -72,6 +72,8 @@ def test_every_claim_is_judged(result: Result) -> None:
     assert tuple(claim.id for claim in result.claims) == IDS
     assert result.claims[0].verdict == "supported"
     assert all(claim.measured for claim in result.claims)
+    assert result.story is not None
+    assert set(result.evidence) == {claim.id for claim in result.claims}
 
 
 def test_tables_and_pictures_are_drawn(result: Result) -> None:
