@@ -52,6 +52,13 @@ class House:
         """Return once torch is there; at once after the first seconds of a server."""
         self.warming.wait()
 
+    def warming_page(self, request: Request) -> Response | None:
+        """In the first seconds of a server, a page that loads itself anew until torch is there; None after that."""
+        if self.warming.done or wants_part(request):
+            return None
+        self.warming.start()
+        return self.page(request, "warming.html")
+
     def page(self, request: Request, template: str, *, status: int = 200, **context: Any) -> Response:
         """Render a template as an answer.
 

@@ -25,6 +25,10 @@ _PERCENT = re.compile(r": +(\d{1,3})%")
 _OFFLINE = {"difficulty", "exits", "faces", "summarize"}  # studies that would fetch data
 
 
+class BusyError(ShoalError):
+    """Another run is being made."""
+
+
 @dataclass(eq=False, kw_only=True)
 class Job:
     """A run in the making, or how it ended.
@@ -104,14 +108,14 @@ class Jobs:
 
         Raises:
             InputError: if there is no such study.
-            ShoalError: if another run is being made.
+            BusyError: if another run is being made.
         """
         if study not in STUDIES:
             raise unknown_name("study", study, STUDIES)
         if (running := self.running) is not None:
             if running.study == study:
                 return running
-            raise ShoalError(f"a run of {running.study} is being made; wait for it, or cancel it")
+            raise BusyError(f"a run of {running.study} is being made; wait for it, or cancel it")
         job = self._jobs[study] = Job(study=study, folder=self._folder(study))
         words = [study, "--budget", "quick", "--run", str(job.folder), *(["--offline"] * (study in _OFFLINE))]
         job.process = await asyncio.create_subprocess_exec(

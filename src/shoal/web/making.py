@@ -7,7 +7,9 @@ from fastapi import APIRouter, HTTPException, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from shoal.errors import unknown_name
-from shoal.web.house import house_of, wants_part
+from shoal.web.house import House, house_of, wants_part
+from shoal.web.jobs import BusyError
+from shoal.web.rooms import Room
 from shoal.web.runs import STUDIES
 
 # A report is one file that holds its own style and script, and asks nobody for anything.
@@ -18,8 +20,14 @@ router = APIRouter()
 
 @router.post("/{study}")
 async def start(request: Request, study: str) -> Response:
-    """Begin a run."""
-    await house_of(request).jobs.start(study)
+    """Begin a run, or say that another one is being made."""
+    house = house_of(request)
+    try:
+        await house.jobs.start(study)
+    except BusyError as busy:
+        template = "job.html" if wants_part(request) else "making.html"
+        shown = {"study": study, "job": house.jobs.of(study), "home": _home(house, study), "refusal": str(busy)}
+        return house.page(request, template, status=409, **shown)
     return _seen(request, study)
 
 
@@ -37,8 +45,7 @@ async def state(request: Request, study: str) -> Response:
         raise unknown_name("study", study, STUDIES)
     house = house_of(request)
     job = house.jobs.of(study)
-    room = next((room for room in house.rooms if study in room.studies), None)
-    shown = {"study": study, "job": job, "home": room}
+    shown = {"study": study, "job": job, "home": _home(house, study)}
     if not wants_part(request):
         return house.page(request, "making.html", **shown)
     answer = house.page(request, "job.html", **shown)
@@ -65,9 +72,14 @@ def _written(file: Path, ended: float) -> str:  # noqa: ARG001 - a run that ende
     return render([Result.load(file)])
 
 
+def _home(house: House, study: str) -> Room | None:
+    """The room that shows a study's runs."""
+    return next((room for room in house.rooms if study in room.studies), None)
+
+
 def _seen(request: Request, study: str) -> Response:
     """Where the reader sees it: in place, or on its page."""
     if not wants_part(request):
         return RedirectResponse(f"/runs/{study}", 303)
     house = house_of(request)
-    return house.page(request, "job.html", study=study, job=house.jobs.of(study), home=None)
+    return house.page(request, "job.html", study=study, job=house.jobs.of(study), home=_home(house, study))

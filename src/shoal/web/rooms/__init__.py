@@ -24,8 +24,9 @@ What it answers
 
 What it may not do
     Import torch, altair or anything that does at the top of the module: the server starts in a moment, and torch is
-    imported in the background (`house.wait_until_warm()` where a function needs it). Write inline styles, inline
-    scripts or `on…` attributes: the Content-Security-Policy refuses them. Use a name from a request as a path.
+    imported in the background (`house.wait_until_warm()` where a function needs it; a page that would make the reader
+    wait begins with `if early := house.warming_page(request): return early`). Write inline styles, inline scripts or
+    `on…` attributes: the Content-Security-Policy refuses them. Use a name from a request as a path.
 
 What a template has
     `{% extends "base.html" %}` with the blocks `title`, `content`, `head` and `scripts`. Macros:

@@ -39,6 +39,8 @@ def room(
 ) -> Response:
     """The page, or what was measured, if htmx asks."""
     house = house_of(request)
+    if early := house.warming_page(request):
+        return early
     template = "attention/result.html" if wants_part(request) else "attention/room.html"
     context: dict[str, Any] = {
         "maps": MAPS,

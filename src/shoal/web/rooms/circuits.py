@@ -49,6 +49,8 @@ class Checked:
 def room(request: Request, rule: str = "", sequence: str = SEQUENCE) -> Response:
     """The page; a rule that was typed comes first."""
     house = house_of(request)
+    if early := house.warming_page(request):
+        return early
     house.wait_until_warm()
     run = house.runs.newest("circuits")
     with house.computing:
