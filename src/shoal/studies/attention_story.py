@@ -4,8 +4,7 @@ from shoal.studies.attention_config import BUDGETS
 from shoal.studies.attention_inputs import SPREAD
 from shoal.studies.result import Result
 from shoal.studies.story import Formula, Headline, Story
-from shoal.studies.telling import Said, Told
-from shoal.studies.wording import percent
+from shoal.studies.telling import Said, Told, share
 
 WORDS = {
     "identity_is_exact": Said(
@@ -139,13 +138,13 @@ def _headline(told: Told) -> Headline:
     if told.all_are("supported", "fitted_maps_work", "random_features_fail"):
         sentence = "Attention in linear time works with features that are fitted to data, where random ones fail."
     elif fitted.verdict == "supported":
-        sentence = "Attention in linear time comes close to exact attention, with features that are fitted to data."
+        sentence = "Attention in linear time leaves little of the error of doing nothing, with features fitted to data."
     elif fitted.verdict == "contradicted":
         sentence = "Attention in linear time stays far from exact attention here, even with features fitted to data."
     else:
         sentence = "How close attention in linear time comes to exact attention is not settled in this run."
     what = "of the error of doing nothing is left with fitted features"
-    return Headline(sentence=sentence, value=percent(fitted.effect, 0), what=what, picture="error_fitted")
+    return Headline(sentence=sentence, value=share(fitted.effect), what=what, picture="error_fitted")
 
 
 def _asked() -> tuple[str, ...]:

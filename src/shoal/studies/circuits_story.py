@@ -178,16 +178,17 @@ def tell(result: Result) -> Result:
 
 def _headline(told: Told) -> Headline:
     held, tried = _held(told)
-    if told.all_are("supported", "circuits_agree", "learned_heads_hold"):
+    agree, learned = told.verdict("circuits_agree"), told.verdict("learned_heads_hold")
+    if agree == "supported" and learned == "supported":
         sentence = "Heads that learn from examples alone end up with the circuit that one would write by hand."
-    elif told.verdict("circuits_agree") == "contradicted":
+    elif agree == "supported":
+        sentence = "Heads that do learn a rule from examples end up with the circuit that one would write by hand."
+    elif agree == "contradicted":
         sentence = "Heads that learn from examples alone can follow a rule by another circuit than the one by hand."
-    elif told.verdict("learned_heads_hold") == "contradicted":
+    elif learned == "contradicted":
         sentence = "Attention rules can be written by hand; learning them from examples alone often fails here."
     else:
-        sentence = (
-            "Attention rules can be written by hand and learned; how alike both circuits are is not settled here."
-        )
+        sentence = "Attention rules can be written by hand and learned; how alike both are is not settled here."
     what = "heads that learned a rule from examples are right on every input"
     return Headline(sentence=sentence, value=f"{held:,} of {tried:,}", what=what, picture="one_sequence")
 

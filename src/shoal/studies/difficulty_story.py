@@ -5,8 +5,8 @@ from shoal.studies.difficulty_config import BUDGETS
 from shoal.studies.difficulty_interventions import INTERVENTIONS
 from shoal.studies.result import Result
 from shoal.studies.story import Formula, Headline, Story
-from shoal.studies.telling import Said, Told, listed
-from shoal.studies.wording import lasting, percent
+from shoal.studies.telling import Said, Told, listed, share
+from shoal.studies.wording import lasting
 
 DIGITS = ("digits", "mnist")  # data on which nearly everything is easy
 
@@ -154,7 +154,7 @@ def _headline(told: Told) -> Headline:
     )
     sentence = unfinished if found.unsettled else sentences[found.verdict]
     what = "of the test images are settled in the first half of the layers asked"
-    return Headline(sentence=sentence, value=percent(found.effect, 0), what=what, picture="depths_test")
+    return Headline(sentence=sentence, value=share(found.effect), what=what, picture="depths_test")
 
 
 def _asked() -> tuple[str, ...]:

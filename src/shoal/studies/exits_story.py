@@ -4,8 +4,8 @@ from shoal.studies.difficulty_measured import CONVERGED, FEWEST_EPOCHS, LAST
 from shoal.studies.exits_config import BUDGETS
 from shoal.studies.result import Result
 from shoal.studies.story import Formula, Headline, Story
-from shoal.studies.telling import Said, Told, listed, number
-from shoal.studies.wording import lasting, percent
+from shoal.studies.telling import Said, Told, listed, number, share
+from shoal.studies.wording import lasting
 
 DIGITS = ("digits", "mnist")  # data on which nearly everything is easy
 GUESSING = 1.5  # times the accuracy of guessing, that is hardly more
@@ -119,19 +119,17 @@ def tell(result: Result) -> Result:
 def _headline(told: Told) -> Headline:
     found, kept = told.claims["halves_the_macs"], told.verdict("keeps_the_accuracy")
     cost = told.claims["keeps_the_accuracy"].effect
-    share = percent(found.effect, 0)
+    left = share(found.effect)
     endings = {
-        "supported": "and keeps its accuracy to within half a point.",
-        "contradicted": f"at {number(abs(cost))} points less accuracy." if cost < 0 else "at another accuracy.",
-        "inconclusive": "with a change in accuracy that is too small to tell here.",
+        "supported": ", and keeps its accuracy to within half a point.",
+        "contradicted": f", at {number(abs(cost))} points less accuracy.",
+        "inconclusive": "; whether it keeps the accuracy to within half a point is not settled here.",
     }
-    spends = f"A network that may stop early spends {share} of the arithmetic of a plain one"
-    sentence = f"{spends}, {endings[kept or 'inconclusive']}"
+    spends = f"A network that may stop early spends {left} of the arithmetic of a plain one"
+    sentence = f"{spends}{endings[kept or 'inconclusive']}"
     if _untaught(told):
         sentence = f"{spends}, but neither has learned enough here to say more."
-    return Headline(
-        sentence=sentence, value=share, what="of the arithmetic of a plain network", picture="frontier_macs"
-    )
+    return Headline(sentence=sentence, value=left, what="of the arithmetic of a plain network", picture="frontier_macs")
 
 
 def _asked() -> tuple[str, ...]:

@@ -137,7 +137,7 @@ def numbers_of(claim: Claim) -> dict[str, str]:
         **{name: number(getattr(claim, name)) for name in ("effect", "low", "high", "bound")},
         "size": number(abs(claim.effect)),
         "strength": next(word for least, word in STRENGTHS if abs(claim.effect) >= least),
-        "percent": percent(claim.effect, 0 if abs(claim.effect) >= 0.095 else 1 if abs(claim.effect) >= 0.0095 else 2),
+        "percent": share(claim.effect),
     }
 
 
@@ -152,6 +152,18 @@ def number(value: float) -> str:
         return powers(value).replace("-", "−", 1) if value < 0 else powers(value)
     text = f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
     return text.replace("-", "−")
+
+
+def share(value: float) -> str:
+    """A share as a percentage with the digits that it carries: what is nearly nothing or nearly all is not rounded so.
+
+    Example:
+        >>> share(0.4739), share(0.0312), share(0.00052), share(0.9973), share(1.0), share(-0.2)
+        ('47 %', '3.1 %', '0.05 %', '99.7 %', '100 %', '−20 %')
+    """
+    size = abs(value)
+    digits = 2 if size < 0.0095 else 1 if size < 0.095 or 0.99 < size < 1 else 0
+    return percent(value, digits).replace("-", "−")
 
 
 def listed(items: list[str]) -> str:
