@@ -2,8 +2,8 @@
 
     python benchmarks/records.py runs/exits-full-cifar10
 
-writes benchmarks/records/exits-cifar10-full.json (without pictures of data) and rewrites the block of README.md
-between `<!-- record: exits-cifar10-full -->` and `<!-- end -->`. No number there is typed by hand.
+writes benchmarks/records/exits-cifar10-full.json (without pictures of data) and rewrites the blocks of README.md and
+docs between `<!-- record: exits-cifar10-full -->` and `<!-- end -->`. No number there is typed by hand.
 """
 
 import dataclasses
@@ -14,7 +14,7 @@ from pathlib import Path
 from shoal.studies.result import Picture, Result
 
 HERE = Path(__file__).parent
-README = HERE.parent / "README.md"
+PAGES = (HERE.parent / "README.md", *sorted((HERE.parent / "docs").glob("*.md")))
 
 
 def keep(run: Path) -> Path:
@@ -36,10 +36,12 @@ def shows_data(picture: Picture) -> bool:
 
 
 def show(result: Result, name: str) -> None:
-    """Rewrite the README's block of this record, if it has one."""
-    text = README.read_text()
+    """Rewrite the blocks of this record, on pages that have one."""
     block = re.compile(rf"(<!-- record: {re.escape(name)} -->\n).*?(<!-- end -->)", re.DOTALL)
-    README.write_text(block.sub(lambda match: match[1] + markdown(result) + match[2], text))
+    for page in PAGES:
+        text = page.read_text()
+        if block.search(text):
+            page.write_text(block.sub(lambda match: match[1] + markdown(result) + match[2], text))
 
 
 def markdown(result: Result) -> str:

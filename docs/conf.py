@@ -28,6 +28,7 @@ extensions = [
     "sphinx.ext.napoleon",
     "extensions.commands",
     "extensions.docstrings",
+    "extensions.exercises",
     "extensions.links",
     "extensions.mathml",
     "extensions.notebooks",
@@ -35,6 +36,7 @@ extensions = [
 source_suffix = {".md": "markdown"}
 exclude_patterns = ["extensions", "exercises/**/README.md"]
 suppress_warnings = [
+    "toc.empty_glob",  # notebooks may be missing
     "ref.python",  # names of attributes look for a target of their own; some find two, and none is needed
 ]
 
