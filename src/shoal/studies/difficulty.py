@@ -72,7 +72,7 @@ class DifficultyStudy(Study):
         second = train_second(config, images, precision, run, progress)
         rows = Rows(run)
         measured = measure(config, images, self.layers, (network, second), rows, progress)
-        keep_difficulty(run, network.model, self.layers, config, images, measured)
+        keep_difficulty(run, network.model, self.layers, config, images, measured.test)
         began = time.monotonic()
         progress.say("working out claims, tables and pictures")
         found: dict[str, Any] = {

@@ -18,7 +18,7 @@ from shoal.errors import ShoalError
 from shoal.nets.saving import load_folder, save_model
 from shoal.studies.difficulty_config import DifficultyConfig
 from shoal.studies.difficulty_data import StudyImages
-from shoal.studies.difficulty_measured import Measured
+from shoal.studies.difficulty_measured import Examples
 from shoal.studies.kept import NETWORK, evenly, keep, load_kept
 
 MOST_BYTES = 64_000_000  # of images that probes see; 20,000 of CIFAR-10's
@@ -50,7 +50,7 @@ class KeptDifficulty:
 
 
 def keep_difficulty(
-    run: RunFolder, model: nn.Module, layers: list[str], config: DifficultyConfig, images: StudyImages, found: Measured
+    run: RunFolder, model: nn.Module, layers: list[str], config: DifficultyConfig, images: StudyImages, test: Examples
 ) -> None:
     """Write it into the run folder.
 
@@ -60,11 +60,11 @@ def keep_difficulty(
         layers: that were probed.
         config: resolved.
         images: of the run.
-        found: what was measured.
+        test: what was measured on its test images.
     """
     save_model(model, run.path / NETWORK)
     references = _bounded(images.references, config.k, config.seed)
-    order = found.test.order
+    order = test.order
     places = order[evenly(len(order))]
     splits = images.splits
     keep(
@@ -76,7 +76,7 @@ def keep_difficulty(
             "std": list(splits.std),
             "references": _state_of(references),
             "shown": _state_of(splits.test.take(places)),
-            "depth": torch.tensor(found.test.depth)[places],
+            "depth": torch.tensor(test.depth)[places],
             "all_references": len(references) == len(images.references),
         },
     )

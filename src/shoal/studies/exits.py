@@ -67,7 +67,7 @@ class ExitsStudy(Study):
         progress.say("measuring all networks on the test images")
         networks = Networks(plain, plain_history, early, early_history, smaller)
         findings = measure(config, splits, networks, progress)
-        keep_exits(run, early, findings)
+        keep_exits(run, early, splits, findings.policy, findings.test_outputs)
         result = Result(
             study=self.name,
             title="Networks that stop early",

@@ -10,12 +10,11 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from shoal.data import ImageSet
+from shoal.data import ImageSet, ImageSplits
 from shoal.engine import RunFolder
 from shoal.errors import ShoalError
 from shoal.exits import EarlyExit, ExitOutputs, Policy, load_exits, save_exits
 from shoal.exits.saving import ImageInputs, inputs_of
-from shoal.studies.exits_findings import Findings
 from shoal.studies.kept import NETWORK, evenly, keep, load_kept
 
 MOST_NUMBERS = 8_000_000  # of logits: all of 10,000 images with 8 exits and 100 classes
@@ -40,20 +39,21 @@ class KeptExits:
     shown: ImageSet
 
 
-def keep_exits(run: RunFolder, net: EarlyExit, found: Findings) -> None:
+def keep_exits(run: RunFolder, net: EarlyExit, splits: ImageSplits, policy: Policy, outputs: ExitOutputs) -> None:
     """Write it into the run folder.
 
     Args:
         run: its folder.
         net: the trained network.
-        found: what was measured.
+        splits: of the run.
+        policy: chosen on the validation images.
+        outputs: what every exit says of the test images.
     """
-    splits, outputs = found.splits, found.test_outputs
     inputs = ImageInputs(shape=splits.shape, classes=splits.classes, mean=splits.mean, std=splits.std)
-    save_exits(net, run.path / NETWORK, policy=found.policy, inputs=inputs)
+    save_exits(net, run.path / NETWORK, policy=policy, inputs=inputs)
     exits, rows, classes = outputs.logits.shape
     some = torch.arange(min(rows, max(1, MOST_NUMBERS // (exits * classes))))  # test images are in a random order
-    shown = splits.test.take(_by_exit(outputs, found.policy))
+    shown = splits.test.take(_by_exit(outputs, policy))
     keep(
         run,
         {

@@ -112,7 +112,8 @@ def _page(
                 found = shown(bench, name, own, threshold)
     except InputError as error:
         problem = str(error)
-    context = {"bench": bench, "picks": bench.picks(), "problem": problem, "waiting": False}
+    runs = [(study, house.runs.newest(study)) for study in ROOM.studies]
+    context = {"runs": runs, "bench": bench, "picks": bench.picks(), "problem": problem, "waiting": False}
     answer = house.page(request, PAGE, status=422 if problem else 200, **(context | found))
     if own is None and not problem:
         answer.headers["HX-Replace-Url"] = _address({"image": name, "threshold": found["threshold"]})

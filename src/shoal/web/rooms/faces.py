@@ -110,6 +110,7 @@ def _page(
         problem = str(error)
     context = {
         "state": "open",
+        "run": run,
         "problem": problem,
         "picks": picks_of(comparing),
         "size": size_of(comparing),

@@ -63,7 +63,13 @@ def _answer(request: Request, run: Run, asked: dict[str, Any], example: int, con
         desk = desk_of(house, run)
     except ShoalError as error:
         return house.page(request, PAGE, state="broken", problem=str(error), asked=asked, **controls)
-    context: dict[str, Any] = {"state": "open", "name": desk.name, "examples": desk.examples, "looked": None}
+    context: dict[str, Any] = {
+        "state": "open",
+        "run": run,
+        "name": desk.name,
+        "examples": desk.examples,
+        "looked": None,
+    }
     if not asked["text"].strip() and not part and desk.examples:
         asked = asked | {"text": desk.examples[min(max(example, 0), len(desk.examples) - 1)][0]}
         return house.page(request, PAGE, problem="", asked=asked, **context, **controls)

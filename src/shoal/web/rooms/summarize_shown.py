@@ -89,7 +89,7 @@ def shown(house: House, desk: Desk, text: str, rules: WritingRules, chosen: int)
 
 def _row(looked: Looked, word: Word) -> Row:
     steps = _steps(word)
-    order = sorted(range(len(word.looks)), key=lambda place: -word.looks[place])[:3]
+    order = sorted(range(len(word.looks)), key=lambda place: -word.looks[place])[:2]
     strip = cells_svg([word.looks], max(word.looks), f"looks at {looked.document[word.strongest]} most")
     return Row(
         word=word,
