@@ -20,6 +20,9 @@ from shoal.studies.difficulty_config import DifficultyConfig
 from shoal.studies.exits_asked_config import CalibratingConfig, FittingConfig, SweepingConfig
 from shoal.studies.exits_config import ExitsConfig
 from shoal.studies.faces_asked_config import ClusteringConfig, EmbeddingConfig, FaceTrainingConfig, FaceVerifyingConfig
+from shoal.studies.faces_config import FacesStudyConfig
+from shoal.studies.summarize_asked_config import TextsConfig, TrainingConfig, WritingConfig
+from shoal.studies.summarize_config import SummarizeConfig
 
 _OWN_VARIABLES = {"SHOAL_DATA"}  # names a folder of data sets, for every command
 
@@ -72,23 +75,26 @@ def _checked(file: Path) -> Path:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
         raise wrong(f"settings file {file}", expected="TOML", got=error) from None
     for key in settings:
-        if key.replace("-", "_") not in _setting_names():
-            raise unknown_name(f"setting in {file}", key, _setting_names())
+        if key.replace("-", "_") not in known_settings():
+            raise unknown_name(f"setting in {file}", key, known_settings())
     return file
 
 
-def _setting_names() -> set[str]:
-    studies = (AttentionConfig, CircuitsConfig, DifficultyConfig, ExitsConfig)
+def known_settings() -> set[str]:
+    """Names of all settings of all commands, as in a file, with "_" for "-"."""
+    studies = (AttentionConfig, CircuitsConfig, DifficultyConfig, ExitsConfig, FacesStudyConfig, SummarizeConfig)
     asked = (CalibratingConfig, ErrorConfig, FittingConfig, HeadConfig, ScoringConfig, SweepingConfig)
     faces = (ClusteringConfig, EmbeddingConfig, FaceTrainingConfig, FaceVerifyingConfig)
-    classes = (*studies, *asked, *faces, Notebook)
-    own = {"run", "json", "output", "people", "texts", "thresholds"}  # of commands that have no class of settings
+    texts = (TextsConfig, TrainingConfig, WritingConfig)
+    classes = (*studies, *asked, *faces, *texts, Notebook)
+    # of commands that have no class of settings
+    own = {"run", "json", "output", "people", "texts", "thresholds", "validation", "port", "host", "runs", "open"}
     return {field.name for each in classes for field in dataclasses.fields(each)} | own
 
 
 def check_environment() -> None:
     """A misspelt variable would be ignored silently; name it instead."""
-    known = {f"SHOAL_{name.upper()}" for name in _setting_names()} | _OWN_VARIABLES
+    known = {f"SHOAL_{name.upper()}" for name in known_settings()} | _OWN_VARIABLES
     for variable in os.environ:
         if variable.startswith("SHOAL_") and variable not in known:
             raise unknown_name("environment variable", variable, known)
