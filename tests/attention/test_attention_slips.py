@@ -1,17 +1,13 @@
-"""Slips that the shape checker of the other tests would catch first: what a user without it is told.
+"""Slips that the shape checker of the other tests would catch first: what a user without it is told."""
 
-One process for all of them: starting one takes seconds.
-"""
-
-import json
-import subprocess
-import sys
 from functools import cache
 
 import pytest
 
+from tests.slips import check, messages
+
 SETUP = """
-import json, sys, torch, warnings
+import torch, warnings
 from shoal.attention import *
 q, k, v = torch.randn(3, 2, 2, 9, 4).unbind()
 phi = create_feature_map("positive", 4, 8)
@@ -30,14 +26,6 @@ vanishing = LinearAttention(4, 1, feature_map="relu")
 vanishing.in_proj_weight.data[:4] = 0  # queries of 0
 block = torch.nn.TransformerEncoderLayer(4, 1, 8)
 block.self_attn = vanishing
-found = {}
-for slip in json.loads(sys.stdin.read()):
-    try:
-        eval(slip)
-        found[slip] = "no error"
-    except Exception as error:
-        found[slip] = f"{type(error).__name__}: {error}"
-print(json.dumps(found))
 """
 
 SLIPS = {
@@ -145,21 +133,16 @@ WARNINGS = [
 
 
 @cache
-def messages() -> dict[str, str]:
-    slips = json.dumps([*SLIPS, *WARNINGS])
-    found = subprocess.run([sys.executable, "-c", SETUP], input=slips, capture_output=True, text=True, check=True)
-    return json.loads(found.stdout)
+def found() -> dict[str, str]:
+    return messages(SETUP, [*SLIPS, *WARNINGS])
 
 
 @pytest.mark.parametrize("slip", SLIPS)
 def test_a_slip_is_one_line(slip: str) -> None:
-    found = messages()[slip]
-    assert found.startswith("InputError: ")
-    assert SLIPS[slip] in found
-    assert "\n" not in found
+    check(found()[slip], SLIPS[slip])
 
 
 @pytest.mark.parametrize("call", WARNINGS)
 def test_a_warning_points_at_the_line_of_the_user(call: str) -> None:
     """Whatever decorators and modules of torch lie between; a program given with -c is the file <string>."""
-    assert messages()[call] == "RuntimeError: 1 in ['<string>']"
+    assert found()[call] == "RuntimeError: 1 in ['<string>']"

@@ -1,18 +1,13 @@
-"""Slips that the shape checker of the other tests would catch first: what a user without it is told.
+"""Slips that the shape checker of the other tests would catch first: what a user without it is told."""
 
-One process for all of them: starting one takes seconds.
-"""
-
-import json
-import subprocess
-import sys
 from functools import cache
-from typing import Any
 
 import pytest
 
+from tests.slips import check, imported, messages
+
 SETUP = """
-import json, sys, torch
+import sys, torch
 from torch import nn
 from shoal.difficulty import *
 from shoal.difficulty.pooling import pool
@@ -20,15 +15,9 @@ torch.manual_seed(0)
 model = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 3))
 x, y = torch.randn(30, 4), torch.arange(30) % 3
 table = torch.rand(2, 30, 3).softmax(2)
-found = {"modules": [name for name in ("torchvision", "timm", "sklearn") if name in sys.modules]}
-for slip in json.loads(sys.stdin.read()):
-    try:
-        found[slip] = f"no error: {eval(slip)}"
-    except Exception as error:
-        found[slip] = f"{type(error).__name__}: {error}"
-print(json.dumps(found))
 """
 
+MODULES = imported("torchvision", "timm", "sklearn")
 SLIPS = {
     # neighbours
     "nearest(x[0], None, 2)": "references: expected rows [n, dim], got [4]",
@@ -62,20 +51,15 @@ SLIPS = {
 
 
 @cache
-def messages() -> dict[str, Any]:
-    slips = json.dumps(list(SLIPS))
-    found = subprocess.run([sys.executable, "-c", SETUP], input=slips, capture_output=True, text=True, check=True)
-    return json.loads(found.stdout)
+def found() -> dict[str, str]:
+    return messages(SETUP, [MODULES, *SLIPS])
 
 
 @pytest.mark.parametrize("slip", SLIPS)
 def test_a_slip_is_one_line(slip: str) -> None:
-    found = messages()[slip]
-    assert found.startswith("InputError: ")
-    assert SLIPS[slip] in found
-    assert "\n" not in found
+    check(found()[slip], SLIPS[slip])
 
 
 def test_networks_of_others_are_not_imported() -> None:
     """Networks of torchvision and timm are the user's to bring."""
-    assert messages()["modules"] == []
+    assert found()[MODULES] == "no error: []"

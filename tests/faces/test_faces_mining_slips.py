@@ -1,18 +1,13 @@
-"""Slips that the shape checker of the other tests would catch first: what a user without it is told.
+"""Slips that the shape checker of the other tests would catch first: what a user without it is told."""
 
-One process for all of them: starting one takes seconds.
-"""
-
-import json
-import subprocess
-import sys
 from functools import cache
-from typing import Any
 
 import pytest
 
+from tests.slips import check, imported, messages
+
 SETUP = """
-import json, sys, torch
+import sys, torch
 from shoal.faces.losses import *
 from shoal.faces.mining import *
 from shoal.faces.monitors import *
@@ -22,15 +17,9 @@ x, y = torch.nn.functional.normalize(torch.randn(6, 3)), torch.arange(6) // 2
 nan, zero, inf = x.clone(), x.clone(), x.clone()
 nan[4, 1], zero[2], inf[3, 0] = float("nan"), 0, float("inf")
 row = torch.tensor([0])
-found = {"modules": [name for name in ("numba", "llvmlite") if name in sys.modules]}
-for slip in json.loads(sys.stdin.read()):
-    try:
-        found[slip] = f"no error: {eval(slip)}"
-    except Exception as error:
-        found[slip] = f"{type(error).__name__}: {error}"
-print(json.dumps(found))
 """
 
+MODULES = imported("numba", "llvmlite")
 SLIPS = {
     # batches
     "TripletLoss()(x, y[:5])": "labels: expected 6, one for each embedding, got 5",
@@ -80,19 +69,14 @@ SLIPS = {
 
 
 @cache
-def messages() -> dict[str, Any]:
-    slips = json.dumps(list(SLIPS))
-    found = subprocess.run([sys.executable, "-c", SETUP], input=slips, capture_output=True, text=True, check=True)
-    return json.loads(found.stdout)
+def found() -> dict[str, str]:
+    return messages(SETUP, [MODULES, *SLIPS])
 
 
 @pytest.mark.parametrize("slip", SLIPS)
 def test_a_slip_is_one_line(slip: str) -> None:
-    found = messages()[slip]
-    assert found.startswith("InputError: ")
-    assert SLIPS[slip] in found
-    assert "\n" not in found
+    check(found()[slip], SLIPS[slip])
 
 
 def test_numba_is_not_imported_before_it_is_used() -> None:
-    assert messages()["modules"] == []
+    assert found()[MODULES] == "no error: []"

@@ -1,8 +1,10 @@
 """Slips that the shape checker of the other tests would catch first: what a user without it is told."""
 
-import json
-import subprocess
-import sys
+from functools import cache
+
+import pytest
+
+from tests.slips import check, messages
 
 SLIPS = {
     "verification([[1.0]], [[1.0]], torch.ones(1) > 0)": "first embeddings: expected a tensor, got list; torch",
@@ -21,8 +23,7 @@ SLIPS = {
     "cluster_scores([0, 1], [0, 1])": "found: expected a tensor, got list",
 }
 SETUP = """
-import json, sys, numpy, torch
-from shoal.errors import InputError
+import numpy, torch
 from shoal.faces.cluster_scores import cluster_scores
 from shoal.faces.clustering import cluster
 from shoal.faces.thresholds import threshold_at
@@ -30,21 +31,14 @@ from shoal.faces.verification import verification
 
 ones, same = torch.ones(4, 2), torch.arange(4) % 2 == 0
 assert verification(ones, ones, same.long(), folds=2, far=()).accuracy == 0.5
-said = {}
-for slip in json.loads(sys.argv[1]):
-    try:
-        eval(slip)
-    except InputError as error:
-        said[slip] = str(error)
-print(json.dumps(said))
 """
 
 
-def test_a_slip_is_one_line() -> None:
-    command = [sys.executable, "-c", SETUP, json.dumps(list(SLIPS))]
-    found = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert found.returncode == 0, found.stderr
-    said = json.loads(found.stdout)
-    for slip, message in SLIPS.items():
-        assert message in said[slip]
-        assert "\n" not in said[slip]
+@cache
+def found() -> dict[str, str]:
+    return messages(SETUP, SLIPS)
+
+
+@pytest.mark.parametrize("slip", SLIPS)
+def test_a_slip_is_one_line(slip: str) -> None:
+    check(found()[slip], SLIPS[slip])

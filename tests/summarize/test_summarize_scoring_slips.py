@@ -1,26 +1,19 @@
 """Slips that the shape checker of the other tests would catch first: what a user without it is told."""
 
-import json
-import subprocess
-import sys
 from functools import cache
 
 import pytest
 
+from tests.slips import check, imported, messages
+
 SETUP = """
-import json, sys
+import sys
 from shoal.summarize.baselines import baselines, lead
 from shoal.summarize.scoring import score
 from shoal.summarize.sentences import first_sentence
-found = {"modules": " ".join(name for name in ("nltk", "rouge_score", "sklearn") if name in sys.modules)}
-for slip in json.loads(sys.stdin.read()):
-    try:
-        found[slip] = f"no error: {eval(slip)}"
-    except Exception as error:
-        found[slip] = f"{type(error).__name__}: {error}"
-print(json.dumps(found))
 """
 
+MODULES = imported("nltk", "rouge_score", "sklearn")
 SLIPS = {
     "score('a cat', ['a cat'])": "predictions: expected a list of strings, one per row, got str; [text, ...]",
     "score(None, ['a cat'])": "predictions: expected a list of strings, one per row, got NoneType",
@@ -43,20 +36,15 @@ SLIPS = {
 
 
 @cache
-def messages() -> dict[str, str]:
-    command, slips = [sys.executable, "-c", SETUP], json.dumps(list(SLIPS))
-    found = subprocess.run(command, input=slips, capture_output=True, text=True, check=True)
-    return json.loads(found.stdout)
+def found() -> dict[str, str]:
+    return messages(SETUP, [MODULES, *SLIPS])
 
 
 @pytest.mark.parametrize("slip", SLIPS)
 def test_a_slip_is_one_line(slip: str) -> None:
-    found = messages()[slip]
-    assert found.startswith("InputError: ")
-    assert SLIPS[slip] in found
-    assert "\n" not in found
+    check(found()[slip], SLIPS[slip])
 
 
 def test_import_is_light() -> None:
     """nltk brings seconds of import, which come with the first score."""
-    assert messages()["modules"] == ""
+    assert found()[MODULES] == "no error: []"
