@@ -70,7 +70,7 @@ def _tree(file: Path) -> ast.Module:
 
 
 @cache
-def _imported(file: Path, *, at_import: bool = False) -> tuple[str, ...]:
+def imported(file: Path, *, at_import: bool = False) -> tuple[str, ...]:
     """Full names that a file imports; `at_import` leaves out what only functions and type checkers do."""
     return tuple(_names(file, at_import))
 
@@ -112,7 +112,7 @@ def test_arrows_only_point_down() -> None:
     wrong = [
         f"{module} imports {name}: {_part(module)} must not know {_part(name)}"
         for module, file in MODULES.items()
-        for name in _imported(file)
+        for name in imported(file)
         if name.split(".")[0] == "shoal" and not _allowed(_part(module), _part(name))
     ]
     assert not wrong, "\n".join(wrong)
@@ -132,13 +132,13 @@ def test_every_floor_and_exception_is_in_use() -> None:
     parts = {_part(module) for module in MODULES}
     planned = {"gallery", "web"}  # in the design; their floors are kept free
     assert set().union(*FLOORS) - parts <= planned
-    used = {(_part(module), _part(name)) for module, file in MODULES.items() for name in _imported(file)}
+    used = {(_part(module), _part(name)) for module, file in MODULES.items() for name in imported(file)}
     assert {pair for pair in EXCEPTIONS if pair[0] in parts} <= used
 
 
 def test_no_module_imports_vision_models() -> None:
     for module, file in MODULES.items():
-        assert not NEVER & {name.split(".")[0] for name in _imported(file)}, module
+        assert not NEVER & {name.split(".")[0] for name in imported(file)}, module
 
 
 def _reached(start: str) -> tuple[set[str], set[str]]:
@@ -153,7 +153,7 @@ def _reached(start: str) -> tuple[set[str], set[str]]:
         elif module not in own:
             own.add(module)
             waiting += [module.rpartition(".")[0]] * ("." in module)
-            waiting += _imported(MODULES[module], at_import=True)
+            waiting += imported(MODULES[module], at_import=True)
     return own, others
 
 
@@ -167,7 +167,7 @@ def test_a_system_brings_along_itself_and_the_ground_floor(system: str) -> None:
 
 
 @pytest.mark.parametrize("code", ["import shoal", "from shoal.cli import main\nmain(['--help'])"])
-def test_nothing_heavy_is_imported(code: str) -> None:
+def test_nothing_heavy_isimported(code: str) -> None:
     listing = "import atexit, sys\natexit.register(lambda: print(*sys.modules, sep=chr(10), file=sys.stderr))\n"
     ran = subprocess.run([sys.executable, "-c", listing + code], capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stderr

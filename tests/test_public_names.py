@@ -79,7 +79,7 @@ def test_arguments_of_the_contract() -> None:
     assert names(compile_rule)[:3] == ["rule", "vocabulary", "max_len"]
     assert names(verify)[:3] == ["head", "rule", "max_len"]
     assert names(learn)[:4] == ["rule", "vocabulary", "max_len", "seeds"]
-    assert names(compare)[:2] == ["one", "other"]
+    assert names(compare)[:2] == ["head_a", "head_b"]
     assert names(decompile)[:1] == ["head"]
     proof = {field.name for field in dataclasses.fields(Proof)}
     assert proof >= {"holds", "inputs", "worst_margin", "leak", "counterexample"}
@@ -97,6 +97,65 @@ def test_arguments_of_the_contract() -> None:
     assert {field.name for field in dataclasses.fields(Verdict)} >= {"kind", "step", "gap", "low", "high"}
     assert list(inspect.signature(count_macs).parameters)[:2] == ["model", "inputs"]
     assert list(inspect.signature(record).parameters)[:2] == ["model", "layers"]
+
+
+def test_the_rest_of_the_contract() -> None:
+    """What else the design promises: names of arguments, their defaults, and what comes back."""
+    import shoal.attention as attention
+    import shoal.circuits as circuits
+    import shoal.difficulty as difficulty
+    import shoal.exits as exits
+    import shoal.measure as measure
+    import shoal.summarize as summarize
+
+    names = lambda function: list(inspect.signature(function).parameters)  # noqa: E731
+    default = lambda function, name: inspect.signature(function).parameters[name].default  # noqa: E731
+    fields = lambda kind: {field.name for field in dataclasses.fields(kind)}  # noqa: E731
+
+    make = attention.create_feature_map
+    assert [default(make, name) for name in ("num_features", "orthogonal", "seed")] == [256, True, 0]
+    maps = ["trig", "positive", "hyperbolic", "oprf", "sderf", "landmark", "learned", "elu", "relu", "taylor"]
+    assert attention.list_feature_maps()[: len(maps)] == maps
+    assert names(attention.FeatureMap.fit)[:3] == ["self", "q", "k"]
+    assert names(attention.LinearAttention)[:2] == ["embed_dim", "num_heads"]
+    assert default(attention.windowed_linear_attention, "window") == 128
+    assert names(attention.AttentionState.select) == ["self", "rows"]
+    assert all(callable(getattr(attention.AttentionState, name)) for name in ("clone", "merge", "to", "state_dict"))
+    for reference in (attention.softmax_attention_reference, attention.linear_attention_reference):
+        assert names(reference)[:3] == ["q", "k", "v"]
+    assert fields(attention.ErrorEstimate) >= {"value", "low", "high"}
+
+    assert names(circuits.token) == ["name"]
+    assert names(circuits.at) == ["place"]
+    for rule in ("same", "not_self", "first", "last", "previous", "unique"):
+        assert names(getattr(circuits, rule)) == []
+    assert default(circuits.learn, "seeds") == 20
+
+    depth = difficulty.prediction_depth
+    assert names(depth)[:3] == ["model", "reference", "queries"]
+    assert [default(depth, name) for name in ("queries", "layers", "k", "definition")] == [None, None, 30, "agreement"]
+    assert fields(difficulty.Depth) >= {"depth", "soft_depth", "votes", "layers"}
+    assert isinstance(difficulty.Depth.probe_accuracy, property)
+    assert names(difficulty.find_label_errors)[:2] == ["source", "data"]
+    assert "score" in fields(difficulty.LabelIssues)
+    assert names(difficulty.difficulty_scores)[:1] == ["depth"]
+
+    assert names(exits.calibrate)[:3] == ["net", "data", "policy"]
+    assert default(exits.calibrate, "max_accuracy_drop") is inspect.Parameter.empty
+    assert default(exits.calibrate, "confidence") == 0.95
+    assert names(exits.export) == ["net", "policy", "path", "example"]
+    for policy in (exits.Confidence, exits.Entropy, exits.Margin, exits.Patience):
+        assert names(policy)[:1] == ["thresholds"]
+        assert hasattr(policy, "certificate") or "certificate" in names(policy)
+
+    assert names(summarize.Summarizer.from_pretrained) == ["folder"]
+    assert names(summarize.Summarizer.save_pretrained) == ["self", "folder"]
+    write = summarize.Summarizer.summarize
+    assert [default(write, name) for name in ("num_beams", "no_repeat_ngram")] == [4, 3]
+
+    assert {"total", "by_module"} <= fields(measure.MacCount)
+    assert names(measure.latency)[:1] == ["fn"]
+    assert names(measure.count_parameters)[:1] == ["model"]
 
 
 def test_arguments_of_faces() -> None:
@@ -123,7 +182,7 @@ def test_the_commands_and_their_flags() -> None:
 
     words = lambda group: {name for name in group if not name.startswith("-")}  # noqa: E731
     systems = {"attention", "circuits", "difficulty", "exits", "faces", "summarize"}
-    assert words(app) == {"data", "demo", "report", "study", *systems}
+    assert words(app) == {"data", "demo", "report", "serve", "study", *systems}
     assert words(data) == {"fetch", "list", "verify"}
     assert words(study) == systems
     assert words(attention) == {"error"}

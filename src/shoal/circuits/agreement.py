@@ -70,12 +70,12 @@ class Agreement:
 
 
 @torch.no_grad()
-def compare(one: Head, other: Head, *, draws: int = 200, seed: int = 0) -> Agreement:
+def compare(head_a: Head, head_b: Head, *, draws: int = 200, seed: int = 0) -> Agreement:
     """Compare two heads of one vocabulary and longest sequence, hand-made or learned.
 
     Args:
-        one: a head.
-        other: the head that it is compared with.
+        head_a: a head.
+        head_b: the head that it is compared with.
         draws: of intervals and of chance.
         seed: of both.
 
@@ -89,21 +89,21 @@ def compare(one: Head, other: Head, *, draws: int = 200, seed: int = 0) -> Agree
         (1.0, True)
     """
     check_draws(draws)
-    sides, generator = _sides(one, other, seed)
+    sides, generator = _sides(head_a, head_b, seed)
     common = Common.of(*sides)
     found = common.parts()
     by_chance = [Common.of(sides[0].renamed(generator), sides[1]).parts() for _ in range(draws)]
     again = common.parts(
         draw_again(len(common.scores), draws, generator), draw_again(len(common.apart), draws, generator)
     )
-    heads = one, other
+    heads = head_a, head_b
     return Agreement(
         **{name: measure(found[name], again[name], torch.cat([x[name] for x in by_chance])) for name in found},
         ov=ov_measure(heads, sides, draws, generator),
-        raw_queries=_raw_queries(one, other, draws, generator),
-        copies=(copy_measure(one, draws, generator), copy_measure(other, draws, generator)),
-        shares=(measure_shares(one, draws=draws, seed=seed), measure_shares(other, draws=draws, seed=seed)),
-        patterns=(_pattern(one, draws, seed), _pattern(other, draws, seed)),
+        raw_queries=_raw_queries(head_a, head_b, draws, generator),
+        copies=(copy_measure(head_a, draws, generator), copy_measure(head_b, draws, generator)),
+        shares=(measure_shares(head_a, draws=draws, seed=seed), measure_shares(head_b, draws=draws, seed=seed)),
+        patterns=(_pattern(head_a, draws, seed), _pattern(head_b, draws, seed)),
     )
 
 
