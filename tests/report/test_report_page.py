@@ -1,4 +1,6 @@
+import base64
 import dataclasses
+import hashlib
 import itertools
 import re
 import subprocess
@@ -21,7 +23,8 @@ CSS = files("shoal.report") / "templates" / "report.css"
 
 
 def test_the_page_is_all_there_is(single_page: str, single: Element):
-    assert not single.all("script")
+    (script,) = single.all("script")
+    assert not script.attributes
     for element in single.all():
         for name in ("src", "href", "srcset", "data", "action", "xlink:href"):
             assert element.attributes.get(name, "#").startswith(("#", "data:"))
@@ -99,6 +102,15 @@ def test_the_bar_survives_odd_intervals(ends: tuple[float, float]):
         Claim(id="c", sentence="", measured="", effect=0, low=low, high=high, bound=0, direction="above")
     )
     assert 0 <= bar.low <= bar.effect <= bar.high <= 100
+
+
+def test_the_one_script_is_allowed_by_its_hash(single_page: str, single: Element):
+    text = single_page.split("<script>")[1].split("</script>")[0]
+    digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+    (policy,) = (e for e in single.all("meta") if e.attributes.get("http-equiv") == "Content-Security-Policy")
+    assert policy.attributes["content"] == (
+        f"default-src 'none'; style-src 'unsafe-inline'; img-src data:; script-src 'sha256-{digest}'"
+    )
 
 
 def test_headings_go_down_one_at_a_time(single: Element, several: Element):
@@ -229,6 +241,7 @@ def test_hostile_text_is_shown_not_run(several: Element):
     page = outline(render([hostile(), hostile()]))
     tags = {element.tag for element in page.all()}
     assert tags <= {element.tag for element in several.all()}
+    assert len(page.all("script")) == 1
     assert not any(name.startswith("on") for element in page.all() for name in element.attributes)
     assert len(page.all("img")) == 2
     assert page.text.count("{{ 7 * 7 }}") > 40

@@ -1,7 +1,11 @@
+import base64
+import io
 import re
 from xml.etree import ElementTree
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from shoal.errors import InputError
 from shoal.report import Drawing, draw
@@ -114,8 +118,37 @@ def test_heatmaps_print_no_values_that_say_less_than_the_colours():
 def test_large_heatmaps_are_textures_without_text():
     rows = [{"x": x, "y": y, "value": x * y} for x in range(40) for y in range(40)]
     wide, _ = svgs(draw(picture("heatmap", rows)))
-    assert wide.count("var(--ramp-") == 1600
+    shapes = [
+        e for e in ElementTree.fromstring(wide).iter("path") if e.attrib.get("fill", "").startswith("var(--ramp-")
+    ]
+    assert len({shape.attrib["fill"] for shape in shapes}) == len(shapes) == 9  # one for all cells of a colour
+    assert sum(shape.attrib["d"].count("M") for shape in shapes) == 1600
     assert len(texts(wide)) <= 40  # some names only, no values
+    assert len(wide) < 60_000
+
+
+def test_values_are_shown_where_a_pointer_rests():
+    rows = [
+        {"x": x, "y": x / 3, "series": name, "low": x / 3 - 1, "high": x / 3 + 1} for x in range(5) for name in "ab"
+    ]
+    wide, narrow = svgs(draw(picture("lines", rows)))
+    assert titles(wide).count("b: 0.667 (−0.333 to 1.67) at 2") == 1
+    assert len(titles(wide)) == len(rows)
+    assert titles(narrow) == []  # a phone has no pointer
+    wide, _ = svgs(draw(picture("bars", [{"x": "first", "y": 3}, {"x": "last", "y": 12.34}])))
+    assert titles(wide) == ["3 at first", "12.3 at last"]
+    wide, _ = svgs(draw(picture("heatmap", [{"x": "cat", "y": "dog", "value": 0.125}])))
+    assert titles(wide) == ["dog, cat: 0.125"]
+
+
+def test_a_long_line_has_as_many_places_for_a_pointer_as_one_can_hit():
+    wide, _ = svgs(draw(picture("lines", [{"x": x, "y": x % 7} for x in range(400)])))
+    assert 20 <= len(titles(wide)) <= 40
+
+
+def titles(svg: str) -> list[str]:
+    """What browsers show of marks when a pointer rests on them."""
+    return [element.text or "" for element in ElementTree.fromstring(svg).iter("title")]
 
 
 @pytest.mark.parametrize("kind", ["lines", "bars", "heatmap"])
@@ -190,6 +223,25 @@ def test_a_gallery_keeps_groups_and_order():
     assert all(
         (image.width, image.height, image.pixelated) == (32, 32, True) for group in groups for image in group.images
     )
+
+
+def test_images_are_carried_small_and_close_to_what_they_were():
+    """Noise would be smoothed away: an image that is noisy keeps every pixel."""
+    for noise, most in ((2, 5.0), (70, 0.0)):
+        png = tiny_png(1, noise)
+        (group,) = draw(picture("gallery", [{"image": png}])).groups
+        kind, _, text = group.images[0].source.partition(";base64,")
+        before, after = (
+            np.asarray(Image.open(io.BytesIO(base64.b64decode(each))).convert("RGB")) for each in (png, text)
+        )
+        assert np.sqrt(((before.astype(float) - after) ** 2).mean()) <= most
+        assert kind == "data:image/webp"
+        assert len(text) < len(png)
+
+
+def pixels(image: str) -> np.ndarray:
+    """An image in base64 as numbers."""
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(image))).convert("RGB"), dtype=float)
 
 
 def test_a_gallery_is_shown_one_choice_at_a_time():

@@ -70,12 +70,12 @@ def draw_bars(bars: Bars, *, width: int, prefix: str) -> str:
     lying = lies(bars, width)
     labels = charts.short_labels(bars.names, _LETTERS[width] if lying else max(map(len, bars.names)))
     texts = zip(bars.rows, _values(bars, width), strict=True)
-    rows = [{**row, "x": labels[row["x"]], "value": text} for row, text in texts]
+    rows = [{**charts.hovered(row), "x": labels[row["x"]], "value": text} for row, text in texts]
     step = max(24, 13 * max(label.count("\n") + 1 for label in labels.values()) + 6)  # px a lying bar
     thick = {"height": min(26, round(0.7 * step))} if lying else {"width": min(64, 0.6 * _room(bars.names, width))}
     frame = _frame(alt, bars, list(labels.values()), lying, width)
     layers = [
-        _bars(alt, bars, rows, frame, thick),
+        _bars(alt, bars, rows, frame, thick, width == charts.WIDE),
         *_whiskers(alt, rows, frame),
         *_value_texts(alt, rows, frame, bars.log),
     ]
@@ -146,7 +146,9 @@ def _frame(alt: Any, bars: Bars, labels: list[str], lying: bool, width: int) -> 
     )
 
 
-def _bars(alt: Any, bars: Bars, rows: list[dict[str, Any]], frame: _Frame, thick: Mapping[str, float]) -> Any:
+def _bars(
+    alt: Any, bars: Bars, rows: list[dict[str, Any]], frame: _Frame, thick: Mapping[str, float], hovers: bool
+) -> Any:
     single = len(bars.parts) == 1
     colors = ["var(--bar)"] if single else [key.color for key in keys(bars)]
     fill = alt.Fill("series:N", scale=alt.Scale(domain=bars.parts, range=colors), legend=None)
@@ -154,7 +156,8 @@ def _bars(alt: Any, bars: Bars, rows: list[dict[str, Any]], frame: _Frame, thick
     start = alt.datum(bars.range[0]) if bars.log else None
     mark = alt.Chart(alt.Data(values=rows)).mark_bar(stroke=charts.PAPER, strokeWidth=0 if single else 1, **thick)
     stack = None if single else "zero"
-    return mark.encode(**frame.encode("y", start, stack=stack), fill=fill, order=alt.Order("rank:Q"))
+    said = {"description": "hover:N"} if hovers else {}
+    return mark.encode(**frame.encode("y", start, stack=stack), **said, fill=fill, order=alt.Order("rank:Q"))
 
 
 def _whiskers(alt: Any, rows: list[dict[str, Any]], frame: _Frame) -> list[Any]:

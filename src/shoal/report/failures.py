@@ -9,7 +9,7 @@ Example:
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from shoal.report.views import slug, unique
+from shoal.report.anchors import slug, unique
 from shoal.studies.failure import Failure
 
 

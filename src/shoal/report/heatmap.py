@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from shoal.report import charts
-from shoal.report.numbers import aligned
+from shoal.report.numbers import aligned, number
+from shoal.report.svg import HOVER
 
 _CELL = {charts.WIDE: 30, charts.NARROW: 26}  # px, height of a cell
 _LETTERS = {charts.WIDE: 22, charts.NARROW: 12}  # of a row's name before it is wrapped
 _MANY = 20  # rows or columns: more of them make a texture rather than a table
+_MOST_HOVERS = 400  # cells
 _VALUE_FONT = 9.5
 _DIGIT = 0.556 * _VALUE_FONT  # px, width of a digit
 
@@ -83,9 +85,14 @@ def draw_heatmap(cells: Grid, *, width: int, prefix: str) -> str:
         ),
     }
     texts = _fitting(cells, step)
-    rows = [{**row, "y": labels[row["y"]], "text": text} for row, text in zip(cells.rows, texts, strict=True)]
+    rows = [
+        {**row, "y": labels[row["y"]], "text": text, "hover": f"{HOVER}{row['y']}, {row['x']}: {number(row['value'])}"}
+        for row, text in zip(cells.rows, texts, strict=True)
+    ]
     base = alt.Chart(alt.Data(values=rows))
-    layers = [base.mark_rect().encode(**place, fill=alt.Fill("fill:N", scale=None))]
+    # a phone has no pointer, and who looks at a texture looks for its pattern
+    said = {"description": "hover:N"} if width == charts.WIDE and len(rows) <= _MOST_HOVERS else {}
+    layers = [base.mark_rect().encode(**place, **said, fill=alt.Fill("fill:N", scale=None))]
     if any(texts):
         text = base.mark_text(fontSize=_VALUE_FONT, baseline="middle")
         layers.append(text.encode(**place, text="text:N", fill=alt.Fill("ink:N", scale=None)))

@@ -15,6 +15,7 @@ from shoal.report.charts import Key
 from shoal.report.placing import LINE, place_labels
 
 _MOST = 500  # rows a series: more than one per pixel cannot be seen
+_MOST_HOVERS = 40  # of a series
 _HEIGHT = {charts.WIDE: 320, charts.NARROW: 250}
 _SIDE = 44  # px that the y axis's numbers take, roughly: labels need not be placed to the pixel
 _SAMPLE = 7.0  # px between the samples of a line that labels keep clear of
@@ -91,7 +92,8 @@ def draw_lines(plotted: Plot, *, width: int, prefix: str) -> str:
 
     narrow = width == charts.NARROW
     x, y = _scales(alt, plotted, narrow)
-    layers = [layer for layer in (*_shapes(alt, plotted, x, y), *_texts(alt, plotted, x, y, width)) if layer]
+    drawn = (*_shapes(alt, plotted, x, y), *_texts(alt, plotted, x, y, width), _hovers(alt, plotted, x, y, narrow))
+    layers = [layer for layer in drawn if layer]
     chart = alt.layer(*layers).properties(
         width=width, height=_HEIGHT[width], autosize=alt.AutoSizeParams(type="fit-x", contains="padding")
     )
@@ -168,6 +170,19 @@ def _shapes(alt: Any, plotted: Plot, x: Any, y: Any) -> list[Any]:
             ),
         ),
     ]
+
+
+def _hovers(alt: Any, plotted: Plot, x: Any, y: Any, narrow: bool) -> Any:
+    """A place for the pointer on the points, or on as many of a line as one can hit; a phone has no pointer."""
+    if narrow:
+        return None
+    rows: list[dict[str, Any]] = []
+    for name in plotted.names:
+        own = [row for row in plotted.rows if row["series"] == name]
+        rows += own[:: -(-len(own) // _MOST_HOVERS)]
+    dots = {"size": 150, "filled": True, "fill": "transparent", "opacity": 1, "strokeWidth": 0}
+    shown = [charts.hovered(row) for row in rows]
+    return _layer(alt, shown, lambda c: c.mark_point(**dots).encode(x=x, y=y, description="hover:N"))
 
 
 def _texts(alt: Any, plotted: Plot, x: Any, y: Any, width: int) -> list[Any]:

@@ -143,8 +143,9 @@ def _plates(
 ) -> tuple[Plate, Plate]:
     """Draw at both widths; where the axes are `turned`, so are their titles."""
     titles = {False: (picture.y, picture.x), True: (picture.x, picture.y)}
-    wide = Plate(drawer(width=charts.WIDE, prefix=f"{prefix}-w"), *titles[turned(charts.WIDE)])
-    narrow = Plate(drawer(width=charts.NARROW, prefix=f"{prefix}-n"), *titles[turned(charts.NARROW)])
+    with charts.trusted():
+        wide = Plate(drawer(width=charts.WIDE, prefix=f"{prefix}-w"), *titles[turned(charts.WIDE)])
+        narrow = Plate(drawer(width=charts.NARROW, prefix=f"{prefix}-n"), *titles[turned(charts.NARROW)])
     return wide, narrow
 
 
