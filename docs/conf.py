@@ -34,7 +34,7 @@ extensions = [
     "extensions.notebooks",
 ]
 source_suffix = {".md": "markdown"}
-exclude_patterns = ["extensions", "exercises/**/README.md"]
+exclude_patterns = ["extensions", "exercises/**", "notebooks/README.md"]
 suppress_warnings = [
     "toc.empty_glob",  # notebooks may be missing
     "ref.python",  # names of attributes look for a target of their own; some find two, and none is needed

@@ -1,24 +1,27 @@
 """Mathematics typeset at build time: `$…$` and `$$…$$` become MathML, which browsers draw without a script or a font.
 
-Sphinx's own ways are MathJax (a script, from a network unless it is vendored) and pictures (a TeX installation).
+The report typesets its formulas so, too, and refuses a command that it does not know. Sphinx's own ways are MathJax (a
+script, from a network unless it is vendored) and pictures (a TeX installation).
 """
 
 from typing import Any
 
 from docutils import nodes
-from latex2mathml.converter import convert
+
+from shoal.report.formulas import mathml
+from shoal.studies.story import Formula
 
 
 def inline(writer: Any, node: nodes.math) -> None:
     """Write a formula in a line."""
-    writer.body.append(convert(node.astext()))
+    writer.body.append(str(mathml(Formula(latex=node.astext(), says=node.astext()), "inline")))
     raise nodes.SkipNode
 
 
 def block(writer: Any, node: nodes.math_block) -> None:
     """Write a formula of its own, in a box that scrolls where the page is narrow."""
-    formula = convert(node.astext(), display="block")
-    writer.body.append(f'<div class="formula" role="math" tabindex="0">{formula}</div>')
+    formula = mathml(Formula(latex=node.astext(), says=node.astext()))
+    writer.body.append(f'<div class="formula" role="group" aria-label="formula" tabindex="0">{formula}</div>')
     raise nodes.SkipNode
 
 
