@@ -13,10 +13,11 @@ from dataclasses import dataclass, replace
 
 from shoal.studies.result import Claim, Result, Table, Verdict
 from shoal.studies.story import Headline, Story
-from shoal.studies.wording import percent, powers
+from shoal.studies.wording import percent
 
 FAR = 1e4  # width of an interval that says nothing
 STRENGTHS = ((0.5, "strong"), (0.3, "moderate"), (0.1, "weak"), (0.0, "very weak"))  # Cohen 1988, section 3.2
+SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 Cell = str | float | int | None
 
 
@@ -146,10 +147,11 @@ def number(value: float) -> str:
 
     Example:
         >>> number(0.4739), number(-1.388), number(24_300.0), number(1.2e-14), number(2)
-        ('0.474', '−1.39', '24,300', '1.2e-14', '2')
+        ('0.474', '−1.39', '24,300', '1.2×10⁻¹⁴', '2')
     """
     if value and abs(value) < 1e-4:
-        return powers(value).replace("-", "−", 1) if value < 0 else powers(value)
+        digits, _, power = f"{value:.1e}".partition("e")
+        return f"{digits.replace('-', '−')}×10{str(int(power)).translate(SUPERSCRIPTS)}"
     text = f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
     return text.replace("-", "−")
 
