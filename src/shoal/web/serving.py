@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import logging
+import os
 import socket
 import sys
 import threading
@@ -40,10 +41,12 @@ def run_server(host: str, port: int, runs: Path, *, browse: bool = False) -> Non
         names = LOCAL if wide or host in LOCAL else (*LOCAL, host.lower())
         app = create_app(runs, hosts=(*names, *([socket.gethostname().lower()] * wide)), any_address=wide)
         config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=_GRACE, server_header=False)
-        logging.getLogger("shoal.web").addHandler(logging.StreamHandler())
+        logging.getLogger("shoal.web").addHandler(logging.NullHandler())  # uvicorn tells of failures itself
         _announce(address, browse)  # the socket listens already: who comes now waits a moment
         with contextlib.suppress(KeyboardInterrupt):  # uvicorn has ended quietly, and says so once more
             uvicorn.Server(config).run(sockets=[listener])
+        if not app.state.house.warming.done:
+            os._exit(0)  # an import of torch cannot be broken off, and the interpreter's end would crash in it
 
 
 def _listening(host: str, port: int) -> socket.socket:

@@ -49,6 +49,7 @@ def room(
         "counts": FEATURES,
         "scales": SCALES,
         "dim": DIM,
+        "run": house.runs.newest("attention"),
     }
     try:
         asked = Asked(map=map, kind=kind, length=length, features=features, scale=scale, causal=causal, seed=seed)

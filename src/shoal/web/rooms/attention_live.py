@@ -79,7 +79,7 @@ class Found:
         features: that the map has.
         error: ‖out − exact‖ / ‖exact‖ of the output.
         estimate: of the same, by the library, from some rows.
-        exact_seconds, linear_seconds: medians of this moment, one thread.
+        exact_seconds, linear_seconds: of a call now, one thread.
         exact, linear: attention of some tokens among themselves, rows of weights.
         top: weight of the deepest colour of both.
         replaced: share of rows whose denominator failed and that the mean of the values stands in for.
@@ -112,12 +112,14 @@ def measure(asked: Asked) -> Found:
         out, state = linear_attention(q, k, v, feature_map=phi, return_state=True, **how)
         exact = softmax_attention_reference(q.double(), k.double(), v.double(), **how)
         error = float((out.double() - exact).square().sum() / exact.square().sum()) ** 0.5
+        exactly = lambda: torch.nn.functional.scaled_dot_product_attention(q, k, v, **how)  # noqa: E731
+        exactly()  # the first call of a length takes longer
         maps = _matrices(q, k, phi, asked, scale)
         return Found(
             features=phi.num_features,
             error=error,
             estimate=estimate_error(q, k, v, phi, seed=asked.seed, **how),
-            exact_seconds=_median(lambda: torch.nn.functional.scaled_dot_product_attention(q, k, v, **how)),
+            exact_seconds=_median(exactly),
             linear_seconds=_median(lambda: linear_attention(q, k, v, feature_map=phi, **how)),
             exact=maps[0].tolist(),
             linear=maps[1].tolist(),
@@ -168,9 +170,9 @@ def _matrices(q: "Tensor", k: "Tensor", phi: "FeatureMap", asked: Asked, scale: 
 
 
 def _median(run: Callable[[], object]) -> float:
-    """Seconds of a call: the median of those that fit into a moment, three at least."""
+    """Seconds of a call that was made before: the median of those that fit into a moment, one at least."""
     taken: list[float] = []
-    while len(taken) < 3 or (sum(taken) < _TIMING and len(taken) < 20):
+    while not taken or (sum(taken) < _TIMING and len(taken) < 20):
         began = time.perf_counter()
         run()
         taken.append(time.perf_counter() - began)

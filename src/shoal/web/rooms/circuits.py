@@ -19,6 +19,8 @@ from shoal.web.rooms import Room
 from shoal.web.runs import Run
 
 if TYPE_CHECKING:
+    from shoal.circuits import Head
+    from shoal.circuits.rules import AnyRule
     from shoal.report.circuits import Exhibit
     from shoal.studies.circuits_asked import Verified
 
@@ -123,11 +125,16 @@ def _data(checked: Checked | None, sequence: str, run: Run | None) -> tuple[Mark
 
 def _exhibits(learned: dict[str, list[Any]]) -> "list[Exhibit]":
     from shoal.report.circuits import Exhibit
+
+    return [Exhibit(rule, hand, learned.get(str(rule), []), meaning) for rule, hand, meaning in _by_hand()]
+
+
+@functools.cache
+def _by_hand() -> "tuple[tuple[AnyRule, Head, str], ...]":
+    """The study's rules, their compiled heads and what they mean."""
     from shoal.studies.circuits_tasks import short_tasks
 
-    return [
-        Exhibit(task.parsed, task.by_hand(), learned.get(str(task.parsed), []), task.meaning) for task in short_tasks()
-    ]
+    return tuple((task.parsed, task.by_hand(), task.meaning) for task in short_tasks())
 
 
 def _first(rule: str, exhibits: "list[Exhibit]") -> "list[Exhibit]":
