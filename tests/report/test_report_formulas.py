@@ -1,5 +1,8 @@
 """Formulas as MathML: what LaTeX says, nothing that it smuggles in, and errors that name the formula."""
 
+import ast
+from importlib.resources import files
+from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
@@ -30,11 +33,22 @@ def tags(latex: str) -> list[str]:
         (r"\hat{y}", "mover", "y^"),
         (r"\mathbb{E}", "mi", "𝔼"),
         (r"\mathrm{softmax}(z)", "mi", "softmax"),
+        (r"\arg\max_c x", "mo", "arg\N{THIN SPACE}max"),
     ],
 )
 def test_what_the_stories_use_is_typeset(latex: str, tag: str, text: str):
     found = ["".join(element.itertext()) for element in typeset(latex).iter(tag)]
     assert text in found
+
+
+def test_every_formula_of_the_stories_can_be_typeset():
+    for file in sorted(Path(str(files("shoal.studies"))).glob("*_story.py")):
+        calls = (node for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.Call))
+        formulas = [call for call in calls if isinstance(call.func, ast.Name) and call.func.id == "Formula"]
+        assert formulas, file.name
+        for call in formulas:
+            (latex,) = (ast.literal_eval(word.value) for word in call.keywords if word.arg == "latex")
+            assert mathml(Formula(latex=latex, says=""))
 
 
 def test_signs_are_operators_and_letters_stay_letters():

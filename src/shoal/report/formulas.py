@@ -83,7 +83,7 @@ def mathml(formula: Formula, display: Literal["block", "inline"] = "block") -> "
 
     _check_braces(formula.latex)
     try:
-        root = Converter(display=display).convert_to_element(formula.latex)
+        root = Converter(display=display).convert_to_element(_known(formula.latex))
     except Exception as error:  # the library's errors share no class
         raise _unreadable(formula.latex, type(error).__name__) from None
     root.attrib.pop("xmlns", None)  # in HTML the parser knows
@@ -130,6 +130,11 @@ def _join(row: ElementTree.Element) -> None:
         else:
             kept.append(child)
     row[:] = kept
+
+
+def _known(latex: str) -> str:
+    r"""LaTeX writes \arg\max where latex2mathml knows \argmax."""
+    return re.sub(r"\\arg\s*\\(max|min)(?![a-z])", r"\\arg\1", latex)
 
 
 def _check_braces(latex: str) -> None:
