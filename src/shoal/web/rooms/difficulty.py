@@ -107,7 +107,7 @@ def _page(
     name = name or bench.usual()
     found: dict[str, Any] = {"image": name, "threshold": threshold}
     try:
-        if not problem:
+        if not problem and bench.picks():  # nothing to pick: no network could be read, and the page says why
             with house.computing:
                 found = shown(bench, name, own, threshold)
     except InputError as error:

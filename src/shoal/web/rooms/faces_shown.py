@@ -1,6 +1,7 @@
 """What the room of faces shows: images to pick, two of them beside each other, distances of strangers, clusters."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -46,6 +47,7 @@ class Histogram:
     words: str
 
 
+@lru_cache(maxsize=2)  # drawn once for a run
 def picks_of(comparing: Comparing) -> list[Pick]:
     """Images to pick."""
     pairs = enumerate(zip(comparing.kept.images, comparing.kept.people, strict=True))
