@@ -15,7 +15,7 @@ from shoal.data.faces.sets import FaceSet
 from shoal.engine import Interrupted, RunFolder
 from shoal.engine.device import World
 from shoal.errors import InputError, ShoalError
-from shoal.faces.augmentation import NO_CHANGE, FaceAugment, moved
+from shoal.faces.augmentation import FaceAugment, moved
 from shoal.faces.embedding import embed
 from shoal.faces.learning import Learning, TripletObjective
 from shoal.faces.losses import TripletLoss
@@ -29,6 +29,7 @@ from shoal.faces.verification import verification
 from tests.faces.people import StopAt, draw_people, face_set, timeless
 
 ALONE = World()
+NO_CHANGE = FaceAugment(flip=0, shift=0, zoom=0, turn=0, light=0, contrast=0, grey=0, blur=0, erase=0, erase_side=0)
 QUICK: dict[str, Any] = {
     "minutes": 0.0,
     "batch_size": 16,

@@ -71,7 +71,7 @@ def _verify_cifar(folder: Path) -> list[FileCheck]:
     rows = [_compare(folder / file.name, file, content=False) for file in CIFAR10.files]
     meta = folder / "batches.meta.txt"
     if meta.is_file():
-        rows.append(_attempt(meta, "the ten classes", lambda: check_meta(meta.read_text(errors="replace"), "")))
+        rows.append(attempt(meta, "the ten classes", lambda: check_meta(meta.read_text(errors="replace"), "")))
     return rows
 
 
@@ -93,20 +93,20 @@ def _verify_idx(place: Place) -> Iterator[FileCheck]:
     for name in IDX_NAMES:
         path = find_idx_file(place.path, name)
         dims = 3 if "idx3" in name else 1
-        yield _attempt(path, "a whole IDX file", lambda path=path, dims=dims: read_idx(path, dims=dims))
+        yield attempt(path, "a whole IDX file", lambda path=path, dims=dims: read_idx(path, dims=dims))
 
 
 def _verify_images(folder: Path) -> Iterator[FileCheck]:
     for listing in list_images(folder).values():
         for path in listing.paths:
-            yield _attempt(path, "a readable image", lambda path=path: read_picture(path, (3, 8, 8)))
+            yield attempt(path, "a readable image", lambda path=path: read_picture(path, (3, 8, 8)))
 
 
 def _verify_digits() -> FileCheck:
     from shoal.data.digits import read_digits
 
     path = "scikit-learn's digits"
-    return _attempt(path, "1,797 images", read_digits)
+    return attempt(path, "1,797 images", read_digits)
 
 
 def _compare(path: Path, file: DataFile, *, content: bool) -> FileCheck:
@@ -122,7 +122,14 @@ def _compare(path: Path, file: DataFile, *, content: bool) -> FileCheck:
     return FileCheck(str(path), digest == file.checksum.digest, expected, got)
 
 
-def _attempt(path: Path | str, expected: str, check: Callable[[], object]) -> FileCheck:
+def attempt(path: Path | str, expected: str, check: Callable[[], object]) -> FileCheck:
+    """Whether something can be read.
+
+    Args:
+        path: that the check is about.
+        expected: in words.
+        check: raises where it is not so.
+    """
     try:
         check()
     except (ShoalError, OSError) as error:

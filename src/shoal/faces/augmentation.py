@@ -93,9 +93,6 @@ class FaceAugment:
         return _some(images, self.erase, lambda some: cutout(some, size=side, generator=generator), generator)
 
 
-NO_CHANGE = FaceAugment(flip=0, shift=0, zoom=0, turn=0, light=0, contrast=0, grey=0, blur=0, erase=0, erase_side=0)
-
-
 def moved(
     images: Float[Tensor, "b c h w"], *, shift: float, zoom: float, turn: float, generator: torch.Generator
 ) -> Float[Tensor, "b c h w"]:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 
 from shoal.errors import wrong
+from shoal.studies.limits import check_numbers
 
 USUAL_MINUTES = 2.0
 
@@ -52,10 +53,7 @@ def resolve(config: ScoringConfig) -> ScoringConfig:
     Raises:
         InputError: if a setting is out of range, or time and epochs are both given.
     """
-    for name, (low, high, words) in _LIMITS.items():
-        value = getattr(config, name)
-        if not low <= value <= high or (name == "size" and 0 < value < 8):  # NaN fails too
-            raise wrong(name, expected=words, got=value)
+    check_numbers(config, _LIMITS, smallest={"size": 8})
     if config.minutes and config.epochs:
         raise wrong("training time", expected="minutes or epochs", got="both")
     if config.model:

@@ -3,8 +3,9 @@
 from dataclasses import asdict, dataclass
 from typing import Literal
 
-from shoal.errors import unknown_name, wrong
+from shoal.errors import wrong
 from shoal.studies.exits_config import ExitsConfig
+from shoal.studies.limits import check_numbers, check_words
 
 Budget = Literal["quick", "default", "full"]
 
@@ -159,13 +160,8 @@ def resolve(config: DifficultyConfig) -> DifficultyConfig:
     Raises:
         InputError: if a setting is out of range.
     """
-    for name, known in _CHOICES.items():
-        if getattr(config, name) not in known:
-            raise unknown_name(name, getattr(config, name), known)
-    for name, (low, high, words) in _LIMITS.items():
-        value = getattr(config, name)
-        if not low <= value <= high or (name == "image_size" and 0 < value < 8):  # NaN fails too
-            raise wrong(name, expected=words, got=value)
+    check_words(config, _CHOICES)
+    check_numbers(config, _LIMITS, smallest={"image_size": 8})
     if config.minutes and config.epochs:
         raise wrong("training time", expected="minutes or epochs", got="both")
     budget = BUDGETS[config.budget]

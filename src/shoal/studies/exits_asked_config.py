@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from shoal.errors import wrong
+from shoal.studies.limits import check_numbers
 
 PolicyName = Literal["confidence", "entropy", "margin", "patience"]
 Mode = Literal["joint", "self-distillation", "frozen"]
@@ -108,10 +109,7 @@ def check_limits(config: Any) -> None:
     Raises:
         InputError: naming the first of them.
     """
-    for name, (low, high, words) in _LIMITS.items():
-        value = getattr(config, name, low)
-        if not low <= value <= high or (name == "size" and 0 < value < 8):  # NaN fails too
-            raise wrong(name, expected=words, got=value)
+    check_numbers(config, _LIMITS, smallest={"size": 8})
 
 
 def exit_places(at: tuple[str, ...]) -> str | int | list[str]:

@@ -3,7 +3,8 @@
 from dataclasses import asdict, dataclass
 from typing import Literal
 
-from shoal.errors import unknown_name, wrong
+from shoal.errors import wrong
+from shoal.studies.limits import check_numbers, check_words
 
 Budget = Literal["quick", "default", "full"]
 
@@ -157,13 +158,8 @@ def resolve(config: ExitsConfig) -> ExitsConfig:
     Raises:
         InputError: if a setting is out of range.
     """
-    for name, known in _CHOICES.items():
-        if getattr(config, name) not in known:
-            raise unknown_name(name, getattr(config, name), known)
-    for name, (low, high, words) in _LIMITS.items():
-        value = getattr(config, name)
-        if not low <= value <= high or (name == "image_size" and 0 < value < 8):  # NaN fails too
-            raise wrong(name, expected=words, got=value)
+    check_words(config, _CHOICES)
+    check_numbers(config, _LIMITS, smallest={"image_size": 8})
     budget = BUDGETS[config.budget]
     if config.minutes and config.epochs:
         raise wrong("training time", expected="minutes or epochs", got="both")

@@ -3,7 +3,8 @@
 from dataclasses import asdict, dataclass
 from typing import Literal
 
-from shoal.errors import unknown_name, wrong
+from shoal.errors import wrong
+from shoal.studies.limits import check_numbers, check_words
 
 Budget = Literal["quick", "default", "full"]
 
@@ -143,12 +144,8 @@ def resolve(config: FacesStudyConfig) -> FacesStudyConfig:
     Raises:
         InputError: if a setting is out of range.
     """
-    if config.budget not in BUDGETS:
-        raise unknown_name("budget", config.budget, BUDGETS)
-    for name, (low, high, words) in _LIMITS.items():
-        value = getattr(config, name)
-        if not low <= value <= high or (name == "image_size" and 0 < value < 16):  # NaN fails too
-            raise wrong(name, expected=words, got=value)
+    check_words(config, {"budget": BUDGETS})
+    check_numbers(config, _LIMITS, smallest={"image_size": 16})
     if not all(1 <= dim <= 2**16 for dim in config.dims):
         raise wrong("dims", expected="sizes of embeddings from 1 to 65,536", got=list(config.dims))
     if not all(0 < share < 1 for share in config.shares):

@@ -46,8 +46,7 @@ SMALLER = 0.75  # of the side, that images have early in training
 OLD_SHARE = 0.5  # of people and minutes, that an older network has
 OLD_SEED = 1000  # added to the newer one's seed
 
-PEOPLE = 20  # of a batch of triplets: in little time more steps make more than larger batches
-TRIPLETS = {"identities": PEOPLE}  # as `FacesConfig` has it: from the first step on
+PEOPLE = FacesConfig.identities  # of a batch of triplets: in little time more steps make more than larger batches
 BOTH = {"pretraining": 0.8, "classification": 1.0}  # classification first, and triplets then
 SOFTMAX = {"pretraining": 1.0, "cosine_margin": 0.0}  # plain cross-entropy of scaled cosines
 DIGITS = FaceAugment(flip=0.0, turn=0.0, grey=0.0)  # a mirrored digit is none
@@ -95,13 +94,11 @@ def jobs(config: FacesStudyConfig) -> tuple[Job, ...]:
         config: resolved.
     """
     budget = BUDGETS[config.budget]
-    usual = Job(
-        name=USUAL, minutes=config.compare_minutes, seed=config.seed, dim=config.embedding_dim, changes=TRIPLETS
-    )
+    usual = Job(name=USUAL, minutes=config.compare_minutes, seed=config.seed, dim=config.embedding_dim)
     dims = [dim for dim in config.dims if dim != config.embedding_dim]
     main = replace(usual, name=MAIN, minutes=config.minutes)
     found = [main]
-    found += [replace(usual, name=rule, changes=TRIPLETS | {"mining": rule}) for rule in MINED]
+    found += [replace(usual, name=rule, changes={"mining": rule}) for rule in MINED]
     if budget.compares_losses:
         found.append(replace(usual, name=CLASSIFIED, changes=SOFTMAX))
     if budget.compares_recipe:

@@ -1,6 +1,6 @@
 """The named sets of faces, for people: what each is, whether it is here and right, how to get it, its terms."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from shoal.data.describe import DataRow
@@ -11,8 +11,8 @@ from shoal.data.faces.lfw import PEOPLE_LISTS, find_lfw, find_list, read_people_
 from shoal.data.faces.load import locate_lfw
 from shoal.data.faces.reading import quiet_pillow
 from shoal.data.faces.specs import FACE_SPECS, LFW, OLIVETTI, FaceSpec, match_face_spec
-from shoal.data.verify import FileCheck
-from shoal.errors import InputError, ShoalError, unknown_name
+from shoal.data.verify import FileCheck, attempt
+from shoal.errors import InputError, unknown_name
 
 
 def describe_faces(*, root: str | Path | None = None) -> list[DataRow]:
@@ -49,9 +49,9 @@ def verify_faces(name_or_folder: str | Path, *, root: str | Path | None = None) 
     """
     spec = match_face_spec(name_or_folder) if isinstance(name_or_folder, str) else None
     if spec is OLIVETTI:
-        return [_attempt(olivetti_file(), OLIVETTI.content, read_olivetti)]
+        return [attempt(olivetti_file(), OLIVETTI.content, read_olivetti)]
     if spec is not None and spec is not LFW:
-        return [_attempt("scikit-learn's digits", spec.content, read_digits_as_people)]
+        return [attempt("scikit-learn's digits", spec.content, read_digits_as_people)]
     folder = locate_lfw(root)[0] if spec is LFW else Path(name_or_folder).expanduser()
     if not folder.exists() and len(folder.parts) == 1 and not folder.suffix:
         raise unknown_name("set of faces", str(name_or_folder), FACE_SPECS)
@@ -61,14 +61,14 @@ def verify_faces(name_or_folder: str | Path, *, root: str | Path | None = None) 
     else:
         paths, lists = list_faces(folder).paths, []
     with quiet_pillow():
-        photos = [_attempt(path, "a readable image", lambda path=path: read_face(path, 8)) for path in paths]
+        photos = [attempt(path, "a readable image", lambda path=path: read_face(path, 8)) for path in paths]
     return [*lists, *photos]
 
 
 def _lists(folder: Path) -> Iterator[FileCheck]:
     for name in PEOPLE_LISTS:
         if path := find_list(folder, name):
-            yield _attempt(path, "as many images of each as it says", lambda path=path: _count(path, folder))
+            yield attempt(path, "as many images of each as it says", lambda path=path: _count(path, folder))
 
 
 def _count(path: Path, folder: Path) -> None:
@@ -96,11 +96,3 @@ def _row(spec: FaceSpec, root: str | Path | None) -> DataRow:
         terms=spec.terms,
         source=spec.source,
     )
-
-
-def _attempt(file: str | Path, expected: str, check: Callable[[], object]) -> FileCheck:
-    try:
-        check()
-    except ShoalError as error:
-        return FileCheck(str(file), False, expected, str(error).removeprefix(f"{file}: "))
-    return FileCheck(str(file), True, expected, expected)

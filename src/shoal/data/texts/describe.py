@@ -1,6 +1,5 @@
 """The named sets of texts, for people: what each is, whether it is here and right, how to get it, its terms."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 from shoal.data.describe import DataRow
@@ -10,8 +9,8 @@ from shoal.data.texts.folders import existing_path, text_files
 from shoal.data.texts.git_log import read_git_log
 from shoal.data.texts.specs import DOCSTRINGS, GIT_LOG, TEXT_SPECS, TextSpec, match_text_spec
 from shoal.data.texts.stored import find_stored, locate_stored, recognise_stored, verify_stored
-from shoal.data.verify import FileCheck
-from shoal.errors import InputError, ShoalError
+from shoal.data.verify import FileCheck, attempt
+from shoal.errors import InputError
 
 
 def describe_texts(*, root: str | Path | None = None) -> list[DataRow]:
@@ -51,16 +50,16 @@ def verify_texts(name_or_path: str | Path, *, root: str | Path | None = None) ->
     """
     if spec := match_text_spec(name_or_path) if isinstance(name_or_path, str) else None:
         if spec is DOCSTRINGS:
-            return [_attempt("docstrings", "docstrings of installed packages", read_docstrings)]
+            return [attempt("docstrings", "docstrings of installed packages", read_docstrings)]
         if spec is GIT_LOG:
             folder = root if root is not None else "."
-            return [_attempt(f"git log of {folder}", "commits with a body", lambda: read_git_log(folder))]
+            return [attempt(f"git log of {folder}", "commits with a body", lambda: read_git_log(folder))]
         return list(verify_stored(spec, locate_stored(spec, root=root)[0]))
     path = existing_path(name_or_path)
     if spec := recognise_stored(path):
         return list(verify_stored(spec, path))
     files = text_files(path).values() if path.is_dir() else [path]
-    return [_attempt(file, "pairs in every row", lambda file=file: read_pairs(file, strict=True)) for file in files]
+    return [attempt(file, "pairs in every row", lambda file=file: read_pairs(file, strict=True)) for file in files]
 
 
 def _row(spec: TextSpec, root: str | Path | None) -> DataRow:
@@ -80,11 +79,3 @@ def _row(spec: TextSpec, root: str | Path | None) -> DataRow:
         terms=spec.terms,
         source=spec.source,
     )
-
-
-def _attempt(file: str | Path, expected: str, check: Callable[[], object]) -> FileCheck:
-    try:
-        check()
-    except ShoalError as error:
-        return FileCheck(str(file), False, expected, str(error).removeprefix(f"{file}: "))
-    return FileCheck(str(file), True, expected, expected)
