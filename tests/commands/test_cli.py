@@ -15,6 +15,7 @@ import torch
 
 from shoal.exits import exit_outputs
 from shoal.studies.exits_kept import load_kept_exits
+from shoal.studies.result import Result
 from tests.commands.process import IN_TURN, at_hand, on_a_full_disk, shoal
 
 DEMO = ["study", "exits", "--budget", "quick", "--offline", "--run", "run"]
@@ -180,9 +181,34 @@ def test_what_a_run_of_exits_keeps_is_what_it_measured(demo: tuple[Path, subproc
 
 def test_one_report_of_several_runs(demo: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
     folder, _ = demo
-    found = shoal("report", "run", "run/result.json", "--output", "both.html", cwd=folder)
+    result = Result.load(folder / "run" / "result.json")
+    dataclasses.replace(result, study="another").save(folder / "another" / "result.json")
+    found = shoal("report", "run", "another/result.json", "--output", "both.html", cwd=folder)
     assert found.returncode == 0, found.stderr
     assert (folder / "both.html").stat().st_size > (folder / "run" / "report.html").stat().st_size
+
+
+def test_runs_of_the_same_study_are_compared(demo: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
+    folder, _ = demo
+    result = Result.load(folder / "run" / "result.json")
+    claims = (dataclasses.replace(result.claims[0], effect=90.0, low=80.0, high=100.0), *result.claims[1:])
+    changed = {"settings": {**result.settings, "seed": 1}, "claims": claims}
+    dataclasses.replace(result, **changed).save(folder / "demo" / "exits-quick" / "result.json")
+    found = shoal("report", "run", "demo", "--output", "compared.html", "--json", cwd=folder)
+    assert found.returncode == 0, found.stderr
+    assert found.stderr == "compared.html\n"
+    compared = json.loads(found.stdout)
+    assert compared["runs"] == {"A": "run", "B": "demo"}
+    study = compared["studies"][0]
+    assert [(one["name"], one["values"]) for one in study["changed"]] == [("seed", [0, 1])]
+    outcomes = [claim["differences"][0]["outcome"] for claim in study["claims"]]
+    assert outcomes == ["differs", *["same"] * (len(outcomes) - 1)] or result.claims[0].unsettled
+    page = (folder / "compared.html").read_text()
+    assert "2 runs side by side" in page
+    assert len(page.encode()) < 500_000
+    twice = shoal("report", "run", "run/result.json", cwd=folder)
+    assert twice.returncode == 2
+    assert twice.stderr == "shoal: runs: expected every run once, got run by run and run/result.json\n"
 
 
 def test_flags_beat_environment_beats_file(tmp_path: Path) -> None:
