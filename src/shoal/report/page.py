@@ -5,8 +5,9 @@ Run a study, or load what it saved, and write the page:
     write_report([Result.load("runs/exits/result.json")], "report.html")
 
 First comes a page that fits a screen, with the finding of each study; then the studies, each with its story in order;
-last, what is to be said about the run. The page follows the reader's light or dark theme, reads on a phone, prints, and
-prints contradicted claims as such. Its one script sorts tables; without it the page reads the same.
+then the answers to a sheet of questions; last, what is to be said about the run. The page follows the reader's light or
+dark theme, reads on a phone, prints, and prints contradicted claims as such. Its one script sorts tables; without it the
+page reads the same.
 """
 
 from collections.abc import Sequence
@@ -16,6 +17,7 @@ import shoal
 from shoal.errors import InputError
 from shoal.files import write_text
 from shoal.report.about import about
+from shoal.report.answers import SHEETS, answers_section
 from shoal.report.failures import failure_views
 from shoal.report.front import cards, tally
 from shoal.report.templating import compact, content_policy, script, style, templates
@@ -56,9 +58,10 @@ def render(results: Sequence[Result], failures: Sequence[Failure] = ()) -> str:
             failures=failed,
             cards=cards(studies, failed),
             tally=tally(studies),
+            answers=answers_section(studies, failures) if len(studies) + len(failures) > 1 and studies else "",
             about=about(results),
             verdicts=VERDICTS,
-            css=style(),
+            css=style(*SHEETS),
             script=script(),
             policy=content_policy(),
             version=shoal.__version__,

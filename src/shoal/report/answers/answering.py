@@ -1,0 +1,61 @@
+"""From results to answers: each question of the sheet with what this run says to it."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from shoal.report.answers.blocks import Block, Missing
+from shoal.report.answers.found import Found
+from shoal.report.answers.sheet import QUESTIONS, Question
+from shoal.studies.failure import Failure
+from shoal.studies.result import Result
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """A question with its answer.
+
+    Args:
+        question: of the sheet.
+        blocks: the answer, in order; never empty.
+        result: that it was taken from; None where the study did not run, or where all results answer together.
+    """
+
+    question: Question
+    blocks: tuple[Block, ...]
+    result: Result | None
+
+
+def answer_all(results: Sequence[Result], failures: Sequence[Failure] = ()) -> tuple[Answer, ...]:
+    """Answer every question of the sheet.
+
+    Args:
+        results: of several runs of one study the first one answers.
+        failures: studies that failed.
+
+    Example:
+        >>> first = answer_all([])[0]
+        >>> first.question.id, first.blocks[0].command
+        ('1a-i', 'shoal study attention')
+    """
+    by_study = {result.study: result for result in reversed(results)}
+    failed = {failure.study: failure for failure in failures}
+    found = []
+    for question in QUESTIONS:
+        result = by_study.get(question.study)
+        blocks = tuple(_blocks(question, result, failed.get(question.study), results))
+        found.append(Answer(question=question, blocks=blocks, result=result))
+    return tuple(found)
+
+
+def _blocks(
+    question: Question, result: Result | None, failure: Failure | None, results: Sequence[Result]
+) -> Iterator[Block]:
+    if question.from_all:
+        yield from question.from_all(results)
+    elif result and question.answer:
+        yield from question.answer(Found(result))
+    elif failure:
+        yield Missing(text=f"The study of {question.study} failed: {failure.error}", command=failure.command)
+    else:
+        text = f"The study of {question.study} is not among these runs, so that there is no answer yet."
+        yield Missing(text=text, command=f"shoal study {question.study}")
