@@ -8,8 +8,9 @@ query's and the stored vector's.
     search threshold    for searches: of the distance from a face to the nearest face of anybody else, as if its own
                         person were not there. Among many people somebody is always near: a threshold for claims would
                         take most strangers for somebody.
-    probability         of the same trials, against a face's distance to the nearest other face of its own person: a
-                        logistic curve between both, for a face that is as likely to be known as not.
+    probability         that the nearest person is the right one. Each face is asked about twice, with its person there
+                        (the nearest may be right, or somebody else) and as if not (it is wrong): a logistic curve of
+                        the distance, for a face that is as likely to be known as not.
 
 `shoal.faces.threshold_at` gives both thresholds with their intervals, or refuses where faces are too few.
 
@@ -83,10 +84,12 @@ def calibrate(named: Named, far: float, *, confidence: float = 0.95) -> Calibrat
     rng = np.random.default_rng(0)
     own, other = _trials(named, rng)
     threshold, note = _threshold(far, _strangers(named, rng), "pairs of people in the gallery", confidence)
-    search, search_note = _threshold(far, torch.from_numpy(other), "named faces in the gallery", confidence)
+    search, search_note = _threshold(
+        far, torch.from_numpy(other[np.isfinite(other)]), "named faces in the gallery", confidence
+    )
     curve = _curve(own, other, people=len(np.unique(named.people)))
     expected = f"{FEWEST_TRIALS} faces of people with several, and {FEWEST_PEOPLE} people"
-    curve_note = "" if curve else f"no probabilities: expected at least {expected}"
+    curve_note = "" if curve else f"no probabilities: expected at least {expected}, nearer to their own than to others"
     slope, offset = curve or (None, None)
     notes = [text for text in (note, search_note, curve_note) if text]
     return Calibration(threshold, search, slope, offset, "; ".join(notes))
@@ -149,20 +152,25 @@ def _strangers(named: Named, rng: np.random.Generator) -> torch.Tensor:
 
 def _curve(own: NDArray[np.float64], other: NDArray[np.float64], people: int) -> tuple[float, float] | None:
     """Slope and offset of the probability."""
+    both = np.isfinite(own) & np.isfinite(other)
+    own, other = own[both], other[both]
     if len(own) < FEWEST_TRIALS or people < FEWEST_PEOPLE:
         return None
     from sklearn.linear_model import LogisticRegression
 
-    distances = np.concatenate((own, other))[:, None]
-    same = np.repeat([1, 0], [len(own), len(other)])
+    distances = np.concatenate((np.minimum(own, other), other))[:, None]  # its person there, and not
+    right = np.concatenate((own < other, np.zeros(len(other), bool)))
+    if not right.any():
+        return None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # separable trials have no end: the penalty stops them
-        fitted = LogisticRegression(C=100.0, class_weight="balanced", max_iter=1000).fit(distances, same)
-    return min(float(fitted.coef_[0, 0]), 0.0), float(fitted.intercept_[0])
+        fitted = LogisticRegression(C=100.0, max_iter=1000).fit(distances, right)
+    slope, offset = float(fitted.coef_[0, 0]), float(fitted.intercept_[0])
+    return (slope, offset) if slope < 0 else None  # distances that say nothing
 
 
 def _trials(named: Named, rng: np.random.Generator) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Distances to the nearest other face of the same person, where there is one, and to the nearest stranger."""
+    """Distances to the nearest other face of the same person, and to the nearest of a stranger; infinite without."""
     count = len(named)
     wanted = min(MOST_TRIALS, max(FEWEST_ASKED, MOST_COMPARED // max(1, count)))
     asked = rng.permutation(count)[:wanted]
@@ -178,5 +186,4 @@ def _trials(named: Named, rng: np.random.Generator) -> tuple[NDArray[np.float64]
 
 
 def _distances(likeness: list[NDArray[np.float32]]) -> NDArray[np.float64]:
-    found = np.concatenate(likeness).astype(np.float64)
-    return np.maximum(2 - 2 * found[np.isfinite(found)], 0)
+    return np.maximum(2 - 2 * np.concatenate(likeness).astype(np.float64), 0)

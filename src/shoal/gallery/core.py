@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shoal.data.faces.regions import Box
-from shoal.errors import wrong
+from shoal.errors import InputError, wrong
 from shoal.gallery import people, upgrading
 from shoal.gallery.audit import write_entry
 from shoal.gallery.database import Database, Rows
@@ -16,7 +16,7 @@ from shoal.gallery.embedder import Embedder, unit_rows
 from shoal.gallery.enrolling import Wanted, embed_photos, parse_box, put
 from shoal.gallery.matching import Matcher
 from shoal.gallery.memory import Memory, Snapshot
-from shoal.gallery.models import Version, active, read_versions
+from shoal.gallery.models import Version, active, read_versions, source_of
 from shoal.gallery.opening import choose, vectors_only
 from shoal.gallery.sources import embedding_digest, is_embeddings, read_photos
 from shoal.gallery.values import Face
@@ -84,9 +84,16 @@ class Core:
         if self._embedder is None:
             self._embedder = choose(self._database, None)
         if self._embedder is None:
-            fix = "open it with model=…, for example what `shoal faces train` wrote"
-            raise wrong("model", expected="a model that embeds photos", got="a gallery of embeddings only", fix=fix)
+            raise self._no_embedder()
         return self._embedder
+
+    def _no_embedder(self) -> InputError:
+        with self._database.read() as rows:
+            version = active(read_versions(rows))
+        path = None if version is None else source_of(version)
+        got = "a gallery of embeddings only" if path is None else f"no file {path}"
+        fix = "open it with model=…, for example what `shoal faces train` wrote"
+        return wrong("model", expected="a model that embeds photos", got=got, fix=fix)
 
     def _model(self, embedder: Embedder | None, faces: Any = None) -> Version:
         """The gallery's model; written down where it is the first."""

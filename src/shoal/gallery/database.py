@@ -28,6 +28,7 @@ C = TypeVar("C")
 NEVER = 0  # the revision before the first
 
 
+@runtime_checkable
 class Rows(Protocol):
     """A transaction that is under way.
 
@@ -175,7 +176,7 @@ def migrate(rows: Rows, version: int, types: dict[str, str], location: str) -> N
     if version == 0:
         state = (VERSION, uuid.uuid4().hex, NEVER, 0, 0)
         rows.run(
-            "INSERT INTO state (only, version, gallery, revision, erasures, unscrubbed) VALUES (1, ?, ?, ?, ?, ?)",
+            "INSERT INTO state (single, version, gallery, revision, erasures, unscrubbed) VALUES (1, ?, ?, ?, ?, ?)",
             *state,
         )
     elif version < VERSION:

@@ -13,7 +13,7 @@ VERSION = 2
 
 _V1 = """
 CREATE TABLE state (
-  only INTEGER PRIMARY KEY CHECK (only = 1), version INTEGER NOT NULL, gallery TEXT NOT NULL,
+  single INTEGER PRIMARY KEY CHECK (single = 1), version INTEGER NOT NULL, gallery TEXT NOT NULL,
   revision BIGINT NOT NULL, erasures BIGINT NOT NULL, unscrubbed INTEGER NOT NULL
 );
 CREATE TABLE people (id {id}, name TEXT NOT NULL UNIQUE, added TEXT NOT NULL);

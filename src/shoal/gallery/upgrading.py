@@ -49,13 +49,13 @@ class Plan:
         gate: what was measured; None where nothing could be, and the upgrade is forced.
         translation: into the old space, where vectors do not compare as they are.
         new: vectors of the new model, by face.
-        erasures: how often something had been deleted when this was found out.
+        old: the model that it follows.
     """
 
     gate: Gate | None
     translation: Translation | None
     new: New
-    erasures: int
+    old: int
 
 
 def plan(snapshot: Snapshot, version: Version, new: New, *, way: str | None, force: bool) -> Plan:
@@ -82,7 +82,7 @@ def plan(snapshot: Snapshot, version: Version, new: New, *, way: str | None, for
         gate, translation = None, None
     if gate is not None and not gate.passed and not force:
         raise UpgradeRefusedError(gate)
-    return Plan(gate, translation, new, snapshot.erasures)
+    return Plan(gate, translation, new, version.id)
 
 
 def carry_out(rows: Rows, database: Database, who: str, embedder: Embedder, planned: Plan) -> Upgrade:
@@ -92,7 +92,7 @@ def carry_out(rows: Rows, database: Database, who: str, embedder: Embedder, plan
         ShoalError: if somebody else has upgraded in the meantime.
     """
     old = active(read_versions(rows))
-    if old is None or old.digest == embedder.digest:
+    if old is None or old.id != planned.old:
         raise ShoalError("upgrade: the gallery's model has changed in the meantime; nothing was changed; try again")
     set_state(rows, old, PAST)
     version = add_version(
