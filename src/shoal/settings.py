@@ -88,7 +88,20 @@ def known_settings() -> set[str]:
     texts = (TextsConfig, TrainingConfig, WritingConfig)
     classes = (*studies, *asked, *faces, *texts, Notebook)
     # of commands that have no class of settings
-    own = {"run", "json", "output", "people", "texts", "thresholds", "validation", "port", "host", "runs", "open"}
+    own = {
+        "run",
+        "json",
+        "output",
+        "answers",
+        "people",
+        "texts",
+        "thresholds",
+        "validation",
+        "port",
+        "host",
+        "runs",
+        "open",
+    }
     return {field.name for each in classes for field in dataclasses.fields(each)} | own
 
 

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from shoal.report.answers.blocks import Block, Missing
+from shoal.report.answers.blocks import Block, Judged, Missing
 from shoal.report.answers.found import Found
 from shoal.report.answers.sheet import QUESTIONS, Question
 from shoal.studies.failure import Failure
@@ -45,6 +46,24 @@ def answer_all(results: Sequence[Result], failures: Sequence[Failure] = ()) -> t
         blocks = tuple(_blocks(question, result, failed.get(question.study), results))
         found.append(Answer(question=question, blocks=blocks, result=result))
     return tuple(found)
+
+
+def verdicts_of(results: Sequence[Result]) -> list[dict[str, Any]]:
+    """Questions with the claims that their answers rest on, as plain data.
+
+    Example:
+        >>> verdicts_of([])[0]["id"], verdicts_of([])[0]["claims"]
+        ('1a-i', {})
+    """
+    return [
+        {
+            "id": answer.question.id,
+            "question": answer.question.text,
+            "study": answer.question.study,
+            "claims": {block.claim.id: block.claim.verdict for block in answer.blocks if isinstance(block, Judged)},
+        }
+        for answer in answer_all(results)
+    ]
 
 
 def _blocks(
