@@ -42,8 +42,9 @@ Wrong input
 
 What every room keeps to
     The state of what is shown is in the address, so that it can be sent and reloaded (`hx-push-url` or `hx-replace-url`
-    on the form). It works by submitting the form without scripts. Every control has a label; results stand in an
-    `aria-live="polite"` region; space is reserved for what comes later, so that nothing jumps.
+    on the form). It works by submitting the form without scripts. Every control has a label (with `for` where an
+    `<output>` stands in it, which would be what is labelled otherwise); results stand in an `aria-live="polite"`
+    region; space is reserved for what comes later, so that nothing jumps.
 """
 
 import importlib
