@@ -5,16 +5,15 @@
 The page needs nothing else: no script, no network, no file beside it.
 """
 
-import re
 from pathlib import Path
 
 import shoal
 from shoal.files import write_text
+from shoal.report.facts import facts
 from shoal.report.numbers import duration
-from shoal.report.views import facts, table_view
+from shoal.report.tables import table_view
+from shoal.report.templating import style, templates
 from shoal.studies.difficulty_asked_page import DifficultyPage
-
-_TEMPLATES = Path(__file__).parent / "templates"
 
 
 def render_difficulty_page(page: DifficultyPage) -> str:
@@ -26,34 +25,22 @@ def render_difficulty_page(page: DifficultyPage) -> str:
         >>> "Photos &lt;1&gt;" in render_difficulty_page(page)
         True
     """
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-    from markupsafe import Markup
-
-    templates = Environment(
-        loader=FileSystemLoader(_TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return templates.get_template("difficulty/page.html").render(
-        page=page,
-        tables=[table_view(each, f"probes-{each.id}") for each in page.tables],
-        data=facts(page.data),
-        settings=facts(page.settings),
-        environment=facts(page.environment),
-        seconds=facts({name: duration(value) for name, value in page.seconds.items()}),
-        css=Markup(_style("report.css") + "\n" + _style("difficulty/page.css")),
-        version=shoal.__version__,
+    return (
+        templates()
+        .get_template("difficulty/page.html")
+        .render(
+            page=page,
+            tables=[table_view(each, f"probes-{each.id}") for each in page.tables],
+            data=facts(page.data),
+            settings=facts(page.settings),
+            environment=facts(page.environment),
+            seconds=facts({name: duration(value) for name, value in page.seconds.items()}),
+            css=style("report.css", "difficulty/page.css"),
+            version=shoal.__version__,
+        )
     )
 
 
 def write_difficulty_page(page: DifficultyPage, path: str | Path) -> None:
     """Write `render_difficulty_page(page)` to a file, completely or not at all."""
     write_text(path, render_difficulty_page(page))
-
-
-def _style(name: str) -> str:
-    """A style sheet without its comments."""
-    text = (_TEMPLATES / name).read_text(encoding="utf-8")
-    return re.sub(r"\n\s*\n+", "\n", re.sub(r"/\*.*?\*/", "", text, flags=re.DOTALL)).strip()

@@ -61,7 +61,9 @@ def cards(studies: Sequence[StudyView], failures: Sequence[FailureView]) -> tupl
 
 def tally(studies: Sequence[StudyView]) -> tuple[tuple[Verdict, int], ...]:
     """How many claims of these studies came out how; verdicts without a claim are left out."""
-    counts: dict[Verdict, int] = {verdict: sum(len(study.by_verdict[verdict]) for study in studies) for verdict in VERDICTS}
+    counts: dict[Verdict, int] = {
+        verdict: sum(len(study.by_verdict[verdict]) for study in studies) for verdict in VERDICTS
+    }
     return tuple((verdict, count) for verdict, count in counts.items() if count)
 
 
