@@ -192,8 +192,8 @@ def result_of(name: str) -> Result:
 def test_time_left_is_learned_from_studies_that_have_ended(capsys: pytest.CaptureFixture[str]) -> None:
     overview, now = overview_of("attention", "exits", "faces")
     overview.ready("attention")
-    overview.ready("exits", planned=60)
-    overview.ready("faces", planned=90)
+    overview.plan("exits", 60)
+    overview.plan("faces", 90)
     assert overview.left() == "2 min of training to come, measuring on top"  # 150 seconds, rounded
     overview.running("attention")
     now[0] = 50
@@ -217,8 +217,9 @@ def test_time_left_is_learned_from_studies_that_have_ended(capsys: pytest.Captur
 
 def test_what_an_earlier_run_spent_is_not_waited_for_again() -> None:
     overview, now = overview_of("exits", "faces")
-    overview.ready("exits", planned=60)
-    overview.ready("faces", planned=60, before=50)
+    overview.plan("exits", 60)
+    overview.plan("faces", 60)
+    overview.ready("faces", before=50)
     overview.running("exits")
     now[0] = 66
     overview.finished("exits", result_of("exits"))

@@ -113,6 +113,8 @@ def run_all(tasks: Sequence[Task], folder: Path, overview: "Overview") -> None:
         KeyboardInterrupt: if the reader stopped anything else.
     """
     for task in tasks:
+        overview.plan(task.name, task.planned)
+    for task in tasks:
         with _alone(task, folder, overview):
             _prepare(task, folder, overview)
     for task in tasks:
@@ -133,7 +135,7 @@ def _prepare(task: Task, folder: Path, overview: "Overview") -> None:
     place = folder / task.study.run_name
     task.result = task.study.finished(place) if has_own_page(task.name, folder) else None
     if task.result is None:
-        overview.ready(task.name, planned=task.planned, before=task.study.spent_before(place))
+        overview.ready(task.name, before=task.study.spent_before(place))
     else:
         overview.finished(task.name, task.result, read=True, where=str(place))
 

@@ -81,10 +81,13 @@ class Overview:
         """A study reads its data."""
         self._hand(name, "preparing")
 
-    def ready(self, name: str, *, planned: float | None = None, before: float = 0.0) -> None:
-        """A study can run; see `Standing` for its times."""
-        standing = self._let_go(name, "waiting")
-        standing.planned, standing.before = planned, before
+    def plan(self, name: str, seconds: float | None) -> None:
+        """A study will train for so long; None where its settings name no time."""
+        self.standings[name].planned = seconds
+
+    def ready(self, name: str, *, before: float = 0.0) -> None:
+        """A study can run; an earlier, interrupted run has spent so many seconds on it."""
+        self._let_go(name, "waiting").before = before
 
     def running(self, name: str) -> None:
         """A study begins, or goes on where it was stopped."""
@@ -140,7 +143,7 @@ class Overview:
             >>> now = iter([0, 0, 0, 90, 90, 90]).__next__
             >>> overview = Overview(["exits", "faces"], ShownLines(), clock=now)
             >>> for name in ("exits", "faces"):
-            ...     overview.ready(name, planned=60)
+            ...     overview.plan(name, 60)
             >>> overview.left()
             '2 min of training to come, measuring on top'
         """
