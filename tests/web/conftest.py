@@ -72,5 +72,5 @@ def address(runs: Path) -> Iterator[str]:
 
 def is_warm(address: str) -> bool:
     """Whether a server has what is heavy."""
-    with urllib.request.urlopen(address + "health", timeout=60) as answer:
+    with urllib.request.urlopen(address.rstrip("/") + "/health", timeout=60) as answer:
         return json.load(answer)["warm"]

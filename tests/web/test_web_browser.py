@@ -1,6 +1,7 @@
 """The playground in a real browser: every room on every screen, by keyboard alone, quietly, and with an address."""
 
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,7 +10,7 @@ import pytest
 
 from shoal.web.rooms import load_rooms
 from tests.report.browsing import SCREENS
-from tests.web.conftest import start_server, stop_server
+from tests.web.conftest import is_warm, start_server, stop_server
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page, Response
@@ -140,6 +141,8 @@ def test_a_run_is_made_with_live_progress_and_the_room_shows_it(browser: "Browse
     page = browser.new_page()
     page.set_default_timeout(WAIT)
     try:
+        while not is_warm(address):
+            time.sleep(0.1)
         page.goto(f"{address}circuits")
         page.click("button:has-text('Make a small run')")
         page.wait_for_selector(".making progress")
