@@ -49,6 +49,8 @@ ROOMS = {
     "create_network embed fit_faces fit_harmonic fit_translation layer_table list_networks load_network "
     "mine_all mine_hardest mine_random mine_semi_hard roc save_network semi_hard_triplets threshold_at "
     "triplet_loss verification",
+    "shoal.gallery": "AuditLog Calibration Embedder Enrolled Entry Erasure Face Gallery Gate Group Match Matches Person "
+    "Upgrade UpgradeRefusedError enrol_folder",
     "shoal.data.faces": "MOST_PIXELS Box FaceChoice FacePairs FaceSet FaceSpec FaceSplits describe_faces draw_pairs "
     "fetch_faces find_best_faces folds_in_order lfw_pairs lfw_rows list_face_sets list_images list_people load_faces "
     "match_face_spec read_boxes read_face read_pair_list read_people_list split_faces verify_faces",
@@ -177,12 +179,26 @@ def test_arguments_of_faces() -> None:
     assert {"threshold", "must_link", "cannot_link"} <= set(names(room.cluster))
 
 
+def test_arguments_of_the_gallery() -> None:
+    from shoal.gallery import Gallery, Match
+
+    names = lambda function: list(inspect.signature(function).parameters)  # noqa: E731
+    assert names(Gallery.open)[:2] == ["where", "model"]
+    assert names(Gallery.enrol)[:3] == ["self", "person", "faces"]
+    assert names(Gallery.identify)[:3] == ["self", "face", "k"] and default(Gallery.identify, "k") == 5
+    assert names(Gallery.verify)[:3] == ["self", "person", "face"]
+    assert names(Gallery.upgrade)[:2] == ["self", "model"]
+    assert names(Gallery.forget) == ["self", "person"]
+    assert all(callable(getattr(Gallery, name)) for name in ("cluster", "rollback", "audit", "close", "__len__"))
+    assert [field.name for field in dataclasses.fields(Match)][:3] == ["person", "distance", "probability"]
+
+
 def test_the_commands_and_their_flags() -> None:
-    from shoal.cli import app, attention, circuits, data, difficulty, exits, faces, study, summarize
+    from shoal.cli import app, attention, circuits, data, difficulty, exits, faces, gallery, study, summarize
 
     words = lambda group: {name for name in group if not name.startswith("-")}  # noqa: E731
     systems = {"attention", "circuits", "difficulty", "exits", "faces", "summarize"}
-    assert words(app) == {"data", "demo", "report", "serve", "study", *systems}
+    assert words(app) == {"data", "demo", "gallery", "report", "serve", "study", *systems}
     assert words(data) == {"fetch", "list", "verify"}
     assert words(study) == systems
     assert words(attention) == {"error"}
@@ -190,6 +206,10 @@ def test_the_commands_and_their_flags() -> None:
     assert words(difficulty) == {"label-errors", "score"}
     assert words(exits) == {"calibrate", "export", "fit", "sweep"}
     assert words(faces) == {"cluster", "embed", "train", "verify"}
+    assert words(gallery) == {
+        *("assign", "audit", "cluster", "enrol", "forget", "identify", "merge", "people", "rollback", "undo"),
+        *("upgrade", "verify"),
+    }
     assert words(summarize) == {"fit", "run", "score"}
     flags = lambda app: {name for argument in app.assemble_argument_collection() for name in argument.names}  # noqa: E731
     common = {"--budget", "--seed", "--run", "--json", "--who"}

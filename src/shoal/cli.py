@@ -24,6 +24,7 @@ from shoal.commands.demo import demo
 from shoal.commands.difficulty import difficulty
 from shoal.commands.exits import exits
 from shoal.commands.faces import faces
+from shoal.commands.gallery import gallery
 from shoal.commands.report import report
 from shoal.commands.serve import serve
 from shoal.commands.studies import study
@@ -33,7 +34,7 @@ from shoal.settings import Environment, check_environment, config_files
 
 # an interrupt is `main`'s to tell of
 app = App(name="shoal", help=shoal.__doc__, version=shoal.__version__, suppress_keyboard_interrupt=False)
-for command in (study, data, attention, circuits, summarize, difficulty, exits, faces, demo, report, serve):
+for command in (study, data, attention, circuits, summarize, difficulty, exits, faces, gallery, demo, report, serve):
     app.command(command)
 
 

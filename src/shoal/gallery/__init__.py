@@ -7,10 +7,11 @@
 Rooms within: `schema`, `database`, `sqlite` and `postgres` (where rows are kept); `sources`, `embedder` and `enrolling`
 (from photos to rows); `people` and `grouping` (who is who); `memory`, `searching`, `calibration` and `matching` (from a
 face to names); `models`, `gates` and `upgrading` (a new model without embedding anybody again); `forgetting` and
-`audit`; `values` (what is given back) and `gallery`, which brings them together.
+`audit`; `values` (what is given back), `gallery`, which brings them together, and `folders`.
 """
 
 from shoal.gallery.embedder import Embedder
+from shoal.gallery.folders import Enrolled, enrol_folder
 from shoal.gallery.gallery import Gallery
 from shoal.gallery.upgrading import UpgradeRefusedError
 from shoal.gallery.values import (
@@ -31,6 +32,7 @@ __all__ = [
     "AuditLog",
     "Calibration",
     "Embedder",
+    "Enrolled",
     "Entry",
     "Erasure",
     "Face",
@@ -42,4 +44,5 @@ __all__ = [
     "Person",
     "Upgrade",
     "UpgradeRefusedError",
+    "enrol_folder",
 ]
