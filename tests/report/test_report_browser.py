@@ -97,10 +97,51 @@ def test_it_prints_light_whole_and_without_scrolling(browser: "Browser", address
     assert settings is not None
     assert settings["height"] > 200  # expanded, though closed on the screen
     assert_figures_are_seen(page, narrow=False)
+    first = page.locator("main > .study").first
+    assert first.evaluate("study => getComputedStyle(study).breakBefore") == "page"  # after the first page
+    ends: list[float] = page.locator("math, .chart, table").evaluate_all(
+        "all => all.map(each => each.getBoundingClientRect().right)"
+    )
+    assert max(ends) <= 666  # nothing is cut at the edge of the paper
     pdf = page.pdf(format="A4")
     assert pdf.startswith(b"%PDF")
     assert len(re.findall(rb"/Type\s*/Page\b", pdf)) >= 5
     context.close()
+
+
+def test_the_first_page_fits_a_screen(browser: "Browser", address: str, several_page: str, tmp_path: Path):
+    """Six cards, each with a number, a picture and a sentence of the length that headlines have."""
+    card = re.search(r'<li class="card">.*?</li>', several_page, re.DOTALL)
+    assert card is not None
+    path = tmp_path / "report.html"
+    cards = re.compile(r'(<ol class="cards">).*?(</ol>)', re.DOTALL)
+    path.write_text(cards.sub(lambda found: found[1] + 6 * card[0] + found[2], several_page, count=1))
+    page = browser.new_page(viewport={"width": 1280, "height": 800})
+    page.goto(path.as_uri())
+    boxes = [card.bounding_box() for card in page.locator(".card").all()]
+    assert len(boxes) == 6
+    assert all(box is not None and box["y"] + box["height"] <= 800 for box in boxes)
+    assert len({round(box["y"]) for box in boxes if box}) == 2  # two rows of three
+    page.locator(".card a").first.click()
+    assert page.evaluate("location.hash") == "#exits"
+    page.set_viewport_size({"width": 390, "height": 844})  # on a phone one below the other, in reading order
+    parts = page.locator(".card").first.locator("h2, .value, .sentence, .tally")
+    tops = parts.evaluate_all("parts => parts.map(part => part.getBoundingClientRect().top)")
+    assert tops == sorted(tops)
+    page.close()
+
+
+def test_a_wide_formula_scrolls_in_its_box_on_a_phone(browser: "Browser", single_page: str, tmp_path: Path):
+    path = tmp_path / "report.html"
+    path.write_text(single_page)
+    page = browser.new_page(viewport={"width": 390, "height": 844})
+    page.goto(path.as_uri())
+    widths = page.locator(".formula .box").evaluate_all("boxes => boxes.map(box => [box.scrollWidth, box.clientWidth])")
+    assert [whole > seen for whole, seen in widths] == [False, True]
+    assert page.evaluate("document.scrollingElement.scrollWidth") <= 390
+    signs = page.locator("math mo").evaluate_all("all => all.map(sign => sign.getBoundingClientRect().height)")
+    assert min(signs) > 0  # the browser sets them
+    page.close()
 
 
 def test_a_choice_closes_the_one_before(browser: "Browser", tmp_path: Path):
@@ -127,7 +168,7 @@ def test_a_choice_closes_the_one_before(browser: "Browser", tmp_path: Path):
 
 def assert_figures_are_seen(page: "Page", *, narrow: bool) -> None:
     """Every figure has a size, and of its two charts the right one is shown."""
-    figures = page.locator("figure").all()
+    figures = page.locator(".study figure").all()
     assert len(figures) == 8
     for figure in figures:
         box = figure.bounding_box()
