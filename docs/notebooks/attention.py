@@ -171,12 +171,12 @@ for name in ("trig", "positive", "sderf", "landmark"):
     print(f"{name:10} {found}")
 rows.append({"map": "mean of the values", "error": found.baseline, "low": found.baseline, "high": found.baseline})
 
-bars = alt.Chart(alt.Data(values=rows), title="Error of the output, 128 features").encode(
+found = alt.Chart(alt.Data(values=rows), title="Error of the output, 128 features", width=420).encode(
     x=alt.X("map:N", sort=None, title="", axis=alt.Axis(labelAngle=0))
 )
-bars.mark_bar().encode(y=alt.Y("error:Q", title="relative error", scale=alt.Scale(type="log"))) + bars.mark_rule(
-    strokeWidth=2
-).encode(y="low:Q", y2="high:Q")
+found.mark_point(filled=True, size=80).encode(
+    y=alt.Y("error:Q", title="relative error", scale=alt.Scale(type="log"))
+) + found.mark_rule(strokeWidth=2).encode(y="low:Q", y2="high:Q")
 
 # %% [markdown]
 # Maps that look at data come out ahead. `landmark` puts its features where the keys and queries are (the centres of

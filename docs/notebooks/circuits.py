@@ -162,9 +162,9 @@ alt.Chart(alt.Data(values=rows), title="Learned QK circuit", width=260, height=2
 )
 
 # %% [markdown]
-# Blocks on the diagonal: a token looks for its own kind. The dark line through them: a place avoids itself. Everything
-# else, what contents do to places and the other way round, the rule has no use for. Does the head need it? Take it out
-# and prove again:
+# In the orange blocks on the diagonal a token looks for its own kind; the blue stripes say that no place looks at
+# itself; where both meet, at the own token in the own place, they cancel. Everything else, what contents do to places
+# and the other way round, the rule has no use for. Does the head need it? Take it out and prove again:
 
 # %%
 without = ablate(twins[0], rule)

@@ -115,7 +115,8 @@ for name, group in (("depth 0 or 1", harder.depth <= 1), ("deeper", harder.depth
 
 # %%
 order = found.soft_depth.argsort()
-sheet = torch.cat([torch.cat(list(digits.test.images[rows, 0]), 1) for rows in (order[:12], order[-12:])])
+framed = torch.nn.functional.pad(digits.test.images[:, 0], (1, 1, 1, 1), value=128)
+sheet = torch.cat([torch.cat(list(framed[rows]), 1) for rows in (order[:12], order[-12:])])
 Image.fromarray(sheet.numpy()).resize((sheet.shape[1] * 6, sheet.shape[0] * 6), Image.Resampling.NEAREST)
 
 # %% [markdown]

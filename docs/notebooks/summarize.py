@@ -57,7 +57,7 @@ baselines(test.documents, test.summaries)
 # %%
 config = SummarizerConfig(
     minutes=0,
-    epochs=24,
+    epochs=20,
     size="tiny",
     vocabulary=600,
     max_source=40,
@@ -68,7 +68,7 @@ config = SummarizerConfig(
     dropout=0.0,
     precision="fp32",
 )
-few = train.take(range(120))
+few = train.take(range(100))
 summarizer = fit(few, validation, config)
 summarizer
 

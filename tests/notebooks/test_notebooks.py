@@ -65,11 +65,14 @@ def test_exercises_that_a_lesson_points_to_exist(source: Path) -> None:
         assert list((ROOT / "docs" / "exercises").glob(f"e{number}_*.py"))
 
 
+TRAINED_FOR_LONG = {"faces", "summarize"}  # as long as all others together, under the checker of shapes
+
+
 def _in_its_tier(source: Path) -> Any:
-    """Faces trains two networks, and takes as long as all others together under the checker of shapes."""
-    return pytest.param(source, marks=pytest.mark.slow if source.stem == "faces" else (), id=source.stem)
+    return pytest.param(source, marks=pytest.mark.slow if source.stem in TRAINED_FOR_LONG else (), id=source.stem)
 
 
+@pytest.mark.timeout(900)
 @pytest.mark.usefixtures("undone")
 @pytest.mark.parametrize("source", [_in_its_tier(source) for source in SOURCES])
 def test_a_notebook_runs_top_to_bottom(source: Path) -> None:
