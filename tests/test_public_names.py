@@ -49,8 +49,8 @@ ROOMS = {
     "create_network embed fit_faces fit_harmonic fit_translation layer_table list_networks load_network "
     "mine_all mine_hardest mine_random mine_semi_hard roc save_network semi_hard_triplets threshold_at "
     "triplet_loss verification",
-    "shoal.gallery": "AuditLog Calibration Embedder Enrolled Entry Erasure Face Gallery Gate Group Match Matches Person "
-    "Upgrade UpgradeRefusedError enrol_folder",
+    "shoal.gallery": "AuditLog Calibration Embedder Enrolled Entry Erasure Face Gallery Gate Group Match Matches "
+    "Person Upgrade UpgradeRefusedError enrol_folder",
     "shoal.data.faces": "MOST_PIXELS Box FaceChoice FacePairs FaceSet FaceSpec FaceSplits describe_faces draw_pairs "
     "fetch_faces find_best_faces folds_in_order lfw_pairs lfw_rows list_face_sets list_images list_people load_faces "
     "match_face_spec read_boxes read_face read_pair_list read_people_list split_faces verify_faces",
@@ -185,7 +185,8 @@ def test_arguments_of_the_gallery() -> None:
     names = lambda function: list(inspect.signature(function).parameters)  # noqa: E731
     assert names(Gallery.open)[:2] == ["where", "model"]
     assert names(Gallery.enrol)[:3] == ["self", "person", "faces"]
-    assert names(Gallery.identify)[:3] == ["self", "face", "k"] and default(Gallery.identify, "k") == 5
+    assert names(Gallery.identify)[:3] == ["self", "face", "k"]
+    assert inspect.signature(Gallery.identify).parameters["k"].default == 5
     assert names(Gallery.verify)[:3] == ["self", "person", "face"]
     assert names(Gallery.upgrade)[:2] == ["self", "model"]
     assert names(Gallery.forget) == ["self", "person"]
