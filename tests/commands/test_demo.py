@@ -114,7 +114,7 @@ def test_a_terminal_shows_all_studies_and_is_left_as_it_was(interrupted: Ended) 
     assert "\x1b[?1049h" not in shown  # no other screen: what was there stays
     assert shown.rindex("\x1b[?25h") > shown.rindex("\x1b[?25l")  # the cursor is back
     frames = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", shown).replace("\r", "").split("\none ")
-    rows = [frame.partition("studies ended")[0].splitlines() for frame in frames[1:]]
+    rows = [frame.partition(" ended")[0].splitlines() for frame in frames[1:]]
     assert all([row.split()[0] for row in rows[1:5]] == ["two", "three", "four", "five"] for rows in rows)
     running = next(rows for rows in rows if "running" in rows[1] and "%" in rows[1])
     assert "finished" in running[0]

@@ -85,7 +85,7 @@ class ShownLive:
         overview = self._overview
         if overview is None:
             return ""
-        count = f"{overview.ended()} of {len(overview.standings)} studies ended"
+        count = f"{overview.ended()} of {len(overview.standings)} ended"
         foot = " · ".join(filter(None, (count, f"{duration(round(overview.total()))} spent", overview.left())))
         return Group("", studies_table(overview), Text(foot, style="bold", no_wrap=True, overflow="ellipsis"))
 
