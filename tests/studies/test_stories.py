@@ -373,6 +373,16 @@ def test_networks_that_guess_are_said_to() -> None:
     assert "gained no more over the last fifth" in words_of(taught)
 
 
+def test_summarizers_that_hardly_trained_are_said_to() -> None:
+    base, few = summarize(), made_up_summarize.history()
+    short = made_up_summarize.measured(history=replace(few, rows=few.rows[:3]), verdict=None)
+    claims = {claim.id: claim for claim in summarize_claims.both_losses_fall(short)}
+    young = told(replace(base, claims=tuple(claims.get(claim.id, claim) for claim in base.claims)))
+    assert "too short to be judged" in words_of(young)
+    assert "(too few looks at the losses): whether the training loss fell" in words_of(young)
+    assert "too short to be judged" not in words_of(told(base))
+
+
 @pytest.mark.parametrize("make", [exits, difficulty])
 def test_digits_are_called_easy(make: Callable[[], Result]) -> None:
     base = make()

@@ -192,7 +192,14 @@ def _means(told: Told) -> tuple[str, ...]:
     )
     summaries = ("beats_first_sentence", "beams_help", "does_not_say_the_same")
     costs = ("linear_learns_as_well", "linear_is_cheaper", "remembering_is_faster")
-    return told.paragraphs(losses, summaries, costs)
+    found = told.paragraphs(losses, summaries, costs)
+    if not told.claims["validation_loss_falls"].unsettled:
+        return found
+    warning = (
+        "The trainings were too short to be judged: what is said of summaries and of attention was measured, but of "
+        "models that have hardly learned."
+    )
+    return (f"{warning} {found[0]}", *found[1:])
 
 
 def _changes(told: Told) -> tuple[str, ...]:
