@@ -9,7 +9,19 @@ import re
 from functools import cache
 from typing import Any
 
-ROOMS = ("attention", "circuits", "summarize", "difficulty", "exits", "faces", "measure", "nets", "engine", "report")
+ROOMS = (
+    "attention",
+    "circuits",
+    "summarize",
+    "difficulty",
+    "exits",
+    "faces",
+    "gallery",
+    "measure",
+    "nets",
+    "engine",
+    "report",
+)
 ROOMS += ("data", "data.faces", "data.texts")
 CODE = re.compile(r"`+([^`]+)`+")
 SECTION = re.compile(r"^(Args|Attributes|Returns|Yields|Raises|Example|Examples|Sources?|Notes?|Warns):\s*$")
