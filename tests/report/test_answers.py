@@ -131,15 +131,26 @@ def test_what_is_missing_is_said(study: str) -> None:
         named += bool(lacking)
         for block in lacking:
             assert block.text.startswith("This run "), name
-            assert block.command, name
+            assert block.command or block.reason, name
     assert named > 5
 
 
 def test_a_smaller_budget_is_told_which_one_measures_more() -> None:
     (faces,) = (result for result in whole() if result.study == "faces")
     less = replace(faces, tables=tuple(table for table in faces.tables if table.id != "dims"))
-    said = [block.text for block in by_id(answer_all([less]))["5g"] if isinstance(block, Missing)]
-    assert said == ["This run has no table “dims”. A larger budget measures it: shoal study faces --budget default."]
+    said = [block for block in by_id(answer_all([less]))["5g"] if isinstance(block, Missing)]
+    command = "shoal study faces --budget default"
+    assert said == [
+        Missing(text="This run has no table “dims”.", reason="A larger budget measures it.", command=command)
+    ]
+
+
+def test_what_is_missing_for_one_reason_is_said_at_once() -> None:
+    (faces,) = (result for result in whole() if result.study == "faces")
+    (said,) = of(
+        tuple(a for a in answer_all([replace(faces, tables=(), pictures=())]) if a.question.id == "5g"), Missing
+    )
+    assert said.text == "This run has no table “dims”. This run has no picture “dims”."
 
 
 class TestNumbers:

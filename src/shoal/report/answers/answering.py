@@ -1,7 +1,8 @@
 """From results to answers: each question of the sheet with what this run says to it."""
 
+import itertools
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from shoal.report.answers.blocks import Block, Judged, Missing
@@ -43,7 +44,7 @@ def answer_all(results: Sequence[Result], failures: Sequence[Failure] = ()) -> t
     found = []
     for question in QUESTIONS:
         result = by_study.get(question.study)
-        blocks = tuple(_blocks(question, result, failed.get(question.study), results))
+        blocks = tuple(_joined(_blocks(question, result, failed.get(question.study), results)))
         found.append(Answer(question=question, blocks=blocks, result=result))
     return tuple(found)
 
@@ -64,6 +65,17 @@ def verdicts_of(results: Sequence[Result]) -> list[dict[str, Any]]:
         }
         for answer in answer_all(results)
     ]
+
+
+def _joined(blocks: Iterator[Block]) -> Iterator[Block]:
+    """What is missing one after the other for the same reason, said once."""
+    for lacking, some in itertools.groupby(blocks, lambda block: isinstance(block, Missing) and block.reason):
+        group = list(some)
+        if lacking and len(group) > 1:
+            told = " ".join(block.text for block in group if isinstance(block, Missing))
+            yield replace(group[0], text=told)  # pyright: ignore[reportCallIssue] - all are Missing
+        else:
+            yield from group
 
 
 def _blocks(

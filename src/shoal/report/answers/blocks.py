@@ -80,11 +80,13 @@ class Missing:
     """What this run does not say, why, and what would.
 
     Args:
-        text: the sentence.
+        text: what is missing, in a sentence.
+        reason: why, in another; may be empty.
         command: that would measure it; may be empty.
     """
 
     text: str
+    reason: str = ""
     command: str = ""
 
 

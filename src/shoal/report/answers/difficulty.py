@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from shoal.report.answers.blocks import Block, Points, Prose, formula
 from shoal.report.answers.code import code
-from shoal.report.answers.found import Found
+from shoal.report.answers.found import Found, Reason
 
 
 def setup(found: Found) -> Iterator[Block]:
@@ -73,8 +73,10 @@ def what_makes_it(found: Found) -> Iterator[Block]:
         "people_disagree",
         supported="What is hard for the network is hard for people, too.",
         contradicted="What is hard for the network is not what people disagree on.",
-        unless="It needs labels of several people for each image, which only some data have: CIFAR-10 has them, with "
-        "CIFAR-10H beside it.",
+        unless=Reason(
+            text="It needs labels of several people for each image, which only some data have: CIFAR-10 has them, with "
+            "CIFAR-10H beside it."
+        ),
     )
     yield found.table("properties")
     yield Prose(

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from shoal.report.answers.blocks import Block, Points, Prose
-from shoal.report.answers.found import Found
+from shoal.report.answers.found import Found, Reason
 
 
 def many_leave_early(found: Found) -> Iterator[Block]:
@@ -77,7 +77,9 @@ def hard_against_easy(found: Found) -> Iterator[Block]:
         "errors_of_most_lie_deeper",
         supported="Some hard images are not hard but mislabelled; they are found deep down, too.",
         contradicted="Mislabelled images are not found among the deep ones here.",
-        unless="It needs data that several people have labelled, such as CIFAR-10 with CIFAR-10N beside it.",
+        unless=Reason(
+            text="It needs data that several people have labelled, such as CIFAR-10 with CIFAR-10N beside it."
+        ),
     )
 
 

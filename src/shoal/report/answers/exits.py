@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from shoal.report.answers.blocks import Block, Points, Prose, formula
-from shoal.report.answers.found import Found
+from shoal.report.answers.found import Found, Reason
 
 _COST = (
     "accuracy",
@@ -167,7 +167,7 @@ def when_smaller(found: Found) -> Iterator[Block]:
         supported="They gain more where easy and hard images are mixed than where images are alike.",
         contradicted="In this run they do not gain more where easy and hard images are mixed.",
     )
-    yield found.table("spread", unless="There were too few test images to part them by difficulty.")
+    yield found.table("spread", unless=Reason(text="It needs more test images, to part them by difficulty."))
     yield Points(
         items=(
             "**Early exit**, where difficulty spreads widely, where a big network is given and cannot be trained "

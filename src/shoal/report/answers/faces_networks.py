@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 
 from shoal.report.answers.blocks import Block, Points, Prose, formula
-from shoal.report.answers.found import Found
+from shoal.report.answers.found import Found, Reason
 
-_LARGER = "A larger budget measures it: shoal study faces --budget default."
+_LARGER = Reason(text="A larger budget measures it.", command="shoal study faces --budget default")
 _NN1, _INCEPTION, _SMALL = ("nn1",), ("nn2", "nn3", "nn4"), ("nns1", "nns2")
 
 

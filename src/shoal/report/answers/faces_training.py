@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 from shoal.report.answers.blocks import Block, Points, Prose, formula
 from shoal.report.answers.code import code
-from shoal.report.answers.found import Found
+from shoal.report.answers.found import Found, Reason
 
-_LARGER = "A larger budget measures it: shoal study faces --budget default."
+_LARGER = Reason(text="A larger budget measures it.", command="shoal study faces --budget default")
 
 
 def semi_hard(found: Found) -> Iterator[Block]:

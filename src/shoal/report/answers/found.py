@@ -34,6 +34,14 @@ class Cell:
     where: str
 
 
+@dataclass(frozen=True, kw_only=True)
+class Reason:
+    """Why something may not have been measured, and the command that would measure it; that may be empty."""
+
+    text: str
+    command: str = ""
+
+
 class Found:
     """A result that answers are looked up in.
 
@@ -59,7 +67,9 @@ class Found:
         """How a claim was judged; None where it was not."""
         return self._claims[claim].verdict if claim in self._claims else None
 
-    def claim(self, name: str, *, supported: str, contradicted: str, inconclusive: str = "", unless: str = "") -> Block:
+    def claim(
+        self, name: str, *, supported: str, contradicted: str, inconclusive: str = "", unless: Reason | None = None
+    ) -> Block:
         """A claim with its verdict, and what follows from the verdict that it has in this run.
 
         Args:
@@ -67,7 +77,7 @@ class Found:
             supported: what follows where it is supported.
             contradicted: what follows where it is contradicted.
             inconclusive: where neither; the reason is told unless given.
-            unless: why it may not have been judged, a sentence.
+            unless: why it may not have been judged, and what would.
         """
         if name not in self._claims:
             return self._lacks(f"did not judge “{name.replace('_', ' ')}”", unless)
@@ -82,7 +92,7 @@ class Found:
         *,
         columns: Sequence[str] = (),
         where: tuple[str, Sequence[str]] | None = None,
-        unless: str = "",
+        unless: Reason | None = None,
     ) -> Block:
         """A table, or a part of it.
 
@@ -90,7 +100,7 @@ class Found:
             name: id of the table.
             columns: names of the columns to show besides the first; all unless given.
             where: name of a column, and the texts of which a row's has to be one; all rows unless given.
-            unless: why there may be no such table, a sentence.
+            unless: why there may be no such table, and what would make one.
         """
         table = self._tables.get(name)
         if table is None or not table.rows:
@@ -100,7 +110,7 @@ class Found:
             return self._lacks(f"has not what is asked for in the table “{table.title}”", unless)
         return Tabled(study=self.study, table=part)
 
-    def picture(self, name: str, *, unless: str = "") -> Block:
+    def picture(self, name: str, *, unless: Reason | None = None) -> Block:
         """A picture; `unless` as of `table`."""
         if name not in self._pictures:
             return self._lacks(f"has no picture “{name.replace('_', ' ')}”", unless)
@@ -134,11 +144,13 @@ class Found:
         """A paragraph with cells filled in by name: {name}."""
         lacking = [cell.where for cell in cells.values() if cell.text is None]
         if lacking:
-            return self._lacks(f"has no {', and no '.join(lacking)}", "")
+            return self._lacks(f"has no {', and no '.join(lacking)}")
         return Prose(text=text.format(**{name: plain_text(cell.text or "") for name, cell in cells.items()}))
 
-    def _lacks(self, what: str, unless: str) -> Missing:
-        return Missing(text=" ".join(filter(None, (f"This run {what}.", unless))), command=self.result.command)
+    def _lacks(self, what: str, unless: Reason | None = None) -> Missing:
+        if unless is None:
+            return Missing(text=f"This run {what}.", command=self.result.command)
+        return Missing(text=f"This run {what}.", reason=unless.text, command=unless.command)
 
 
 def _place(names: Sequence[str], name: str) -> int | None:

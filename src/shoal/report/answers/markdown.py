@@ -113,7 +113,8 @@ def _written(block: Block, view: BlockView, folder: str, pictures: dict[str, str
             yield f"`{block.name}`"
             yield f"```python\n{block.source}\n```"
         case Missing():
-            yield f"{block.text} `{block.command}`" if block.command else block.text
+            command = f"`{block.command}`" if block.command else ""
+            yield " ".join(filter(None, (block.text, block.reason, command)))
         case Words():
             lines = plain_text(block.text).splitlines() or [""]
             yield "\n".join(f"> {line}" for line in (f"**{plain_text(block.by)}**", "", *lines))

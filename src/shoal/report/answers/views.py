@@ -102,7 +102,9 @@ class _Page:
             case Code():
                 return BlockView(kind="code", value=block)
             case Missing():
-                return BlockView(kind="missing", value=replace(block, text=html_of(block.text)))  # pyright: ignore[reportArgumentType] - Markup is text
+                return BlockView(
+                    kind="missing", value=replace(block, text=html_of(f"{block.text} {block.reason}".strip()))
+                )  # pyright: ignore[reportArgumentType] - Markup is text
             case Words():
                 return BlockView(kind="words", value=block)
 
