@@ -15,7 +15,7 @@ from starlette.responses import RedirectResponse, Response
 from shoal.errors import InputError, wrong
 from shoal.web.house import House, house_of, wants_part
 from shoal.web.rooms import Room
-from shoal.web.rooms.forms import OWN, chooses_own, own_picture, read_form, text
+from shoal.web.rooms.forms import OWN, chooses_own, own_picture, read_form, say_problem, text
 
 if TYPE_CHECKING:
     import numpy as np
@@ -115,7 +115,9 @@ def _page(
     runs = [(study, house.runs.newest(study)) for study in ROOM.studies]
     context = {"runs": runs, "bench": bench, "picks": bench.picks(), "problem": problem, "waiting": False}
     answer = house.page(request, PAGE, status=422 if problem else 200, **(context | found))
-    if own is None and not problem:
+    if problem:
+        return say_problem(answer)
+    if own is None:
         answer.headers["HX-Replace-Url"] = _address({"image": name, "threshold": found["threshold"]})
     return answer
 

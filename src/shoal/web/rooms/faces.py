@@ -15,7 +15,7 @@ from starlette.responses import RedirectResponse, Response
 from shoal.errors import InputError, ShoalError, wrong
 from shoal.web.house import House, house_of, wants_part
 from shoal.web.rooms import Room
-from shoal.web.rooms.forms import OWN, chooses_own, own_picture, read_form, text
+from shoal.web.rooms.forms import OWN, chooses_own, own_picture, read_form, say_problem, text
 from shoal.web.runs import Run
 
 if TYPE_CHECKING:
@@ -121,7 +121,9 @@ def _page(
         "clusters_note": comparing.note,
     }
     answer = house.page(request, PAGE, status=422 if problem else 200, **(context | found))
-    if not own and not problem:
+    if problem:
+        return say_problem(answer)
+    if not own:
         answer.headers["HX-Replace-Url"] = _address({name: found[name] for name in asked})
     return answer
 

@@ -10,6 +10,7 @@ import numpy as np
 from fastapi import Request
 from starlette.datastructures import FormData, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
+from starlette.responses import Response
 
 from shoal.errors import wrong
 from shoal.web.house import wants_part
@@ -43,6 +44,13 @@ class _InMemory(MultiPartParser):
         most = limits.request_bytes
         super().__init__(request.headers, request.stream(), max_files=limits.files, max_fields=20, max_part_size=most)
         self.spool_max_size = most
+
+
+def say_problem(answer: Response) -> Response:
+    """Have htmx put what is wrong over the result, which stays: the page has a place for it, `#problem`."""
+    where = {"HX-Retarget": "#problem", "HX-Reselect": "#problem", "HX-Reswap": "outerMorph"}
+    answer.headers.update(where)
+    return answer
 
 
 def text(form: Mapping[str, object], name: str) -> str:
