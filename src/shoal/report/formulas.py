@@ -5,7 +5,7 @@ refused, only elements and attributes of mathematics reach the page, and they ar
 badly: names in one piece, signs as operators.
 
 Example:
-    >>> print(mathml(Formula(latex=r"\frac{1}{n}", says="one over n"))[:57])
+    >>> print(mathml(Formula(latex=r"\frac{1}{n}", says="one over n"))[:58])
     <math display="block"><mrow><mfrac><mrow><mn>1</mn></mrow>
 """
 

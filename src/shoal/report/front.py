@@ -69,7 +69,7 @@ def tally(studies: Sequence[StudyView]) -> tuple[tuple[Verdict, int], ...]:
 
 def first_sentence(text: str) -> str:
     """What stands before the first full stop that a new sentence follows."""
-    return re.split(r"(?<=[.!?])\s+(?=[A-ZÀ-Þ])", text, maxsplit=1)[0]
+    return re.split(r"(?<=[.!?])(?<!e\.g\.)(?<!i\.e\.)\s+(?=[A-ZÀ-Þ])", text, maxsplit=1)[0]
 
 
 def _card(study: StudyView) -> Card:
