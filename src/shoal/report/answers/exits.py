@@ -121,8 +121,8 @@ def lowest(found: Found) -> Iterator[Block]:
     """4b-iv."""
     yield Prose(
         text="Thresholds are a dial. Low ones let everybody leave at the first exit, which is the lowest that a "
-        "network with exits can cost; high ones let nobody leave. In between lies a frontier, on which less "
-        "arithmetic costs accuracy:"
+        "network with exits can cost; high ones let nobody leave. In between lies a frontier: what "
+        "accuracy so much arithmetic buys."
     )
     yield found.picture("frontier_macs")
     yield found.tell(

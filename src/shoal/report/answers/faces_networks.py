@@ -101,7 +101,7 @@ def not_all_triplets(found: Found) -> Iterator[Block]:
         supported="There are more than a training can look at.",
         contradicted="So small a set could be looked at whole: here it is no matter of too many.",
     )
-    yield Prose(text="And most of them would be wasted. A triplet that satisfies the margin has no gradient:")
+    yield Prose(text="Would most of them be wasted? A triplet that satisfies the margin has no gradient:")
     yield found.claim(
         "most_are_satisfied",
         supported="Late in training most are of that kind.",
