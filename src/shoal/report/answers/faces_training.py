@@ -23,8 +23,8 @@ def semi_hard(found: Found) -> Iterator[Block]:
         text="**Why not the hardest?** The negative that is nearest of all is often a wrong label or a bad "
         "picture; and early on, when all faces lie close together, the quickest way to make its loss smaller is "
         "to put all of them into one point, where the loss is the margin and the gradient is gone. **Why not "
-        "any?** They may satisfy the margin already. Of each pair, Shoal takes the nearest negative beyond the positive, for all "
-        "pairs of a batch at once:"
+        "any?** They may satisfy the margin already. Of each pair, Shoal takes the nearest negative beyond the "
+        "positive, for all pairs of a batch at once:"
     )
     yield code("shoal.faces.mining_torch", "semi_hard_negatives", "_beyond")
     yield found.claim(
