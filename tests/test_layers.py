@@ -43,6 +43,7 @@ LONG_FILES = {
     "tests/attention/test_attention_operator.py": "one operator, all its arguments, all against one reference",
     "tests/commands/test_cli_exits.py": "one story: fit, calibrate, sweep, export, each on what the last one left",
     "tests/difficulty/test_difficulty_nearest.py": "one function and the ways in which rounding could fool it",
+    "tests/studies/test_stories.py": "six stories, told under every verdict by the same rules",
     "tests/circuits/test_circuits_agreement.py": "one score and all that it must not depend on",
 }
 

@@ -84,10 +84,12 @@ def test_a_notebook_runs_top_to_bottom(source: Path) -> None:
 def _run(code: str, names: dict[str, Any], source: Path) -> str:
     """Run a cell as a notebook does, and say as what its last line is shown; "" for nothing."""
     tree = ast.parse(code, filename=str(source))
-    last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
-    exec(compile(tree, str(source), "exec"), names)
-    if last is None:
+    last = tree.body[-1] if tree.body else None
+    if not isinstance(last, ast.Expr):
+        exec(compile(tree, str(source), "exec"), names)
         return ""
+    tree.body.pop()
+    exec(compile(tree, str(source), "exec"), names)
     value = eval(compile(ast.Expression(last.value), str(source), "eval"), names)
     return "" if value is None else _shown(value)
 
