@@ -101,6 +101,7 @@ def known_settings() -> set[str]:
         "host",
         "runs",
         "open",
+        *("person", "photos", "into", "way", "force", "head", "keep_photos"),  # of a gallery
     }
     return {field.name for each in classes for field in dataclasses.fields(each)} | own
 
