@@ -126,6 +126,9 @@ class GalleryMachine(RuleBasedStateMachine):
 
 
 GalleryMachine.TestCase.settings = settings(
-    max_examples=12, stateful_step_count=25, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much]
+    max_examples=12,
+    stateful_step_count=25,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
 )
 test_the_gallery_is_a_dictionary = GalleryMachine.TestCase

@@ -5,9 +5,9 @@ Run a study, or load what it saved, and write the page:
     write_report([Result.load("runs/exits/result.json")], "report.html")
 
 First comes a page that fits a screen, with the finding of each study; then the studies, each with its story in order;
-then the answers to a sheet of questions; last, what is to be said about the run. The page follows the reader's light or
-dark theme, reads on a phone, prints, and prints contradicted claims as such. Its one script sorts tables; without it the
-page reads the same.
+then the answers to a sheet of questions; last, what is to be said about the run. The page follows the reader's light
+or dark theme, reads on a phone, prints, and prints contradicted claims as such. Its one script sorts tables; without
+it the page reads the same.
 """
 
 from collections.abc import Sequence
