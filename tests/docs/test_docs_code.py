@@ -32,7 +32,16 @@ SLOW_PAGES = {"docs/tutorial.md", "docs/how-to/difficulty.md", "docs/how-to/face
 
 
 @pytest.mark.filterwarnings("ignore::shoal.attention.DenominatorWarning")
-@pytest.mark.parametrize("page", [page for page in pages_with("python") if page not in SLOW_PAGES])
+@pytest.mark.parametrize(
+    "page",
+    [
+        pytest.param(
+            page, marks=pytest.mark.slow if page == "docs/faces.md" else ()
+        )  # builds all of the paper's networks
+        for page in pages_with("python")
+        if page not in SLOW_PAGES
+    ],
+)
 def test_the_python_of_a_page_runs(
     page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
