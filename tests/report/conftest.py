@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # not of the session: while it runs, nothing else can have an event loop of its own
 def browser() -> Iterator["Browser"]:
     executable = shutil.which("chromium") or shutil.which("google-chrome")
     if not executable:

@@ -173,18 +173,19 @@ class TestSection:
         assert not outline(render(quick()[:1])).all("article", class_="answer")
 
 
+@pytest.fixture(scope="module")
+def written() -> tuple[str, dict[str, str]]:
+    exits = next(result for result in whole() if result.study == "exits")
+    drawn = tuple(
+        picture if picture.id in ("frontier_macs", "first_and_last") else replace(picture, rows=())
+        for picture in exits.pictures
+    )
+    others = [result for result in quick() if result.study != "exits"]
+    return render_markdown([*others, replace(exits, pictures=drawn)], "answers_pictures")
+
+
 class TestMarkdown:
     """The sheet as Markdown."""
-
-    @pytest.fixture(scope="class")
-    def written(self) -> tuple[str, dict[str, str]]:
-        exits = next(result for result in whole() if result.study == "exits")
-        drawn = tuple(
-            picture if picture.id in ("frontier_macs", "first_and_last") else replace(picture, rows=())
-            for picture in exits.pictures
-        )
-        others = [result for result in quick() if result.study != "exits"]
-        return render_markdown([*others, replace(exits, pictures=drawn)], "answers_pictures")
 
     def test_all_questions(self, written: tuple[str, dict[str, str]]) -> None:
         text, _ = written
