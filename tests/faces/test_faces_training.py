@@ -236,7 +236,7 @@ def test_training_tells_people_apart_who_were_not_trained_on() -> None:
     assert accuracy() < 0.7
     config = quick(epochs=8.0, pretraining=0.5, learning_rate=0.1)
     history = fit_faces(network, data, config, validation_pairs=(others, pairs))
-    assert accuracy() > 0.8  # 0.84 and 0.86 on two processors, which round differently
+    assert accuracy() > 0.8  # was 0.85, until one machine gave 0.84; why it did is not known
     first, last = history.rows[0], history.rows[-1]
     assert last["auc"] > 0.9 > first["auc"]
     assert last["watched"] == "validation"
