@@ -13,6 +13,12 @@ from safetensors.torch import load_file
 from shoal.engine.progress import Bar, Lines, Silent, choose_progress
 
 ROOT = Path(__file__).parents[2]
+REFUSING = ("NO_COLOR", "CI")
+
+
+def terminal(**settings: str) -> dict[str, str]:
+    """An environment in which a terminal may be drawn on, whatever runs these tests says of its own."""
+    return {name: value for name, value in os.environ.items() if name not in REFUSING} | {"TERM": "xterm"} | settings
 
 
 def report(progress: Lines | Bar | Silent) -> None:
@@ -46,22 +52,41 @@ def test_silence() -> None:
     report(Silent())
 
 
-def test_a_terminal_gets_a_bar_and_a_file_gets_lines(tmp_path: Path) -> None:
-    with (tmp_path / "log").open("w") as file:
-        assert isinstance(choose_progress(file), Lines)
-    code = (
-        "import sys\nfrom shoal.engine import choose_progress\np = choose_progress()\np.start('plain')\n"
-        "p.update(0.5, 'loss 0.500')\np.finish('loss 0.200')\nprint(type(p).__name__)"
-    )
+def run_on_a_terminal(code: str, **settings: str) -> tuple[str, str]:
+    """What a program prints to stdout, and what the terminal at its stderr is sent."""
+    command = [sys.executable, "-c", code]
     leader, follower = pty.openpty()
-    found = subprocess.run([sys.executable, "-c", code], stderr=follower, stdout=subprocess.PIPE, text=True, check=True)
+    found = subprocess.run(
+        command, stderr=follower, stdout=subprocess.PIPE, text=True, check=False, env=terminal(**settings)
+    )
     os.close(follower)
     shown = os.read(leader, 100_000).decode()
     os.close(leader)
-    assert found.stdout.strip() == "Bar"
+    return found.stdout.strip(), shown
+
+
+PROGRESS = (
+    "import sys\nfrom shoal.engine import choose_progress\np = choose_progress()\np.start('plain')\n"
+    "p.update(0.5, 'loss 0.500')\np.finish('loss 0.200')\nprint(type(p).__name__)"
+)
+
+
+def test_a_terminal_gets_a_bar_and_a_file_gets_lines(tmp_path: Path) -> None:
+    with (tmp_path / "log").open("w") as file:
+        assert isinstance(choose_progress(file), Lines)
+    kind, shown = run_on_a_terminal(PROGRESS)
+    assert kind == "Bar"
     assert "plain" in shown
     assert "100%" in shown
     assert "loss 0.200" in shown
+
+
+@pytest.mark.parametrize("setting", [{"NO_COLOR": "1"}, {"CI": "true"}, {"TERM": "dumb"}])
+def test_a_terminal_that_asks_for_plain_text_gets_lines(setting: dict[str, str]) -> None:
+    kind, shown = run_on_a_terminal(PROGRESS, **setting)
+    assert kind == "Lines"
+    assert "loss 0.200" in shown
+    assert "\x1b" not in shown
 
 
 def test_time_left_of_a_part_that_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -80,11 +105,7 @@ def test_time_left_of_a_part_that_goes_on(tmp_path: Path, monkeypatch: pytest.Mo
 def test_the_cursor_comes_back_when_something_fails(how: str) -> None:
     block = f"with showing_progress() as p:\n    p.start('a')\n    p.update(0.5)\n    {how}"
     code = f"from shoal.commands.output import showing_progress\n{block}"
-    leader, follower = pty.openpty()
-    subprocess.run([sys.executable, "-c", code], stderr=follower, check=False)
-    os.close(follower)
-    shown = os.read(leader, 100_000).decode()
-    os.close(leader)
+    _, shown = run_on_a_terminal(code)
     assert "\x1b[?25l" in shown  # hidden
     assert shown.rindex("\x1b[?25h") > shown.rindex("\x1b[?25l")  # shown again
 
