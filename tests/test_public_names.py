@@ -195,8 +195,11 @@ def test_arguments_of_the_gallery() -> None:
 
 
 def test_the_commands_and_their_flags() -> None:
-    from shoal.cli import app, attention, circuits, data, difficulty, exits, faces, gallery, study, summarize
+    from shoal.cli import app
 
+    attention, circuits, data, difficulty = (app[name] for name in ("attention", "circuits", "data", "difficulty"))
+    exits, faces, gallery, study = (app[name] for name in ("exits", "faces", "gallery", "study"))
+    summarize = app["summarize"]
     words = lambda group: {name for name in group if not name.startswith("-")}  # noqa: E731
     systems = {"attention", "circuits", "difficulty", "exits", "faces", "summarize"}
     assert words(app) == {"data", "demo", "gallery", "report", "serve", "study", *systems}

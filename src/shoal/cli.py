@@ -17,25 +17,50 @@ from cyclopts import App
 from cyclopts.config import Toml
 
 import shoal
-from shoal.commands.attention import attention
-from shoal.commands.circuits import circuits
-from shoal.commands.data import data
-from shoal.commands.demo import demo
-from shoal.commands.difficulty import difficulty
-from shoal.commands.exits import exits
-from shoal.commands.faces import faces
-from shoal.commands.gallery import gallery
-from shoal.commands.report import report
-from shoal.commands.serve import serve
-from shoal.commands.studies import study
-from shoal.commands.summarize import summarize
 from shoal.errors import ShoalError
 from shoal.settings import Environment, check_environment, config_files
 
+# What each command is for, as its own help says in its first line; its module is imported when it runs.
+COMMANDS = {
+    "study": ("shoal.commands.studies:study", "Run one study and write its report."),
+    "data": ("shoal.commands.data:data", "Find, fetch and verify data sets."),
+    "attention": ("shoal.commands.attention:attention", "Linear attention on your own queries, keys and values."),
+    "circuits": (
+        "shoal.commands.circuits:circuits",
+        "Attention heads from rules: compiled and proved, learned, compared.",
+    ),
+    "summarize": ("shoal.commands.summarize:summarize", "A summarizer for your own texts, that says when it overfits."),
+    "difficulty": (
+        "shoal.commands.difficulty:difficulty",
+        "How hard your own images are, and which of their labels look wrong.",
+    ),
+    "exits": (
+        "shoal.commands.exits:exits",
+        "Networks for your own images that stop early, with a guarantee of what that may cost.",
+    ),
+    "faces": (
+        "shoal.commands.faces:faces",
+        "Networks that tell people apart: trained on your own photos, verified, and put to use.",
+    ),
+    "gallery": (
+        "shoal.commands.gallery:gallery",
+        "People and their faces in a database: enrol, find, group, upgrade the model, forget.",
+    ),
+    "demo": ("shoal.commands.demo:demo", "Run every study small, on the best data at hand, and write one report."),
+    "report": (
+        "shoal.commands.report:report",
+        "Write one report from the results of several runs; runs of the same study are compared side by side.",
+    ),
+    "serve": (
+        "shoal.commands.serve:serve",
+        "Serve the playground: rooms in which one turns the knobs of what the studies measure; Ctrl-C ends it.",
+    ),
+}
+
 # an interrupt is `main`'s to tell of
 app = App(name="shoal", help=shoal.__doc__, version=shoal.__version__, suppress_keyboard_interrupt=False)
-for command in (study, data, attention, circuits, summarize, difficulty, exits, faces, gallery, demo, report, serve):
-    app.command(command)
+for _name, (_place, _help) in COMMANDS.items():
+    app.command(_place, name=_name, help=_help)
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:

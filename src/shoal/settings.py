@@ -13,16 +13,6 @@ from cyclopts import App, ArgumentCollection, Parameter
 from cyclopts.config import Env
 
 from shoal.errors import unknown_name, wrong
-from shoal.studies.attention_config import AttentionConfig, ErrorConfig
-from shoal.studies.circuits_config import CircuitsConfig, HeadConfig
-from shoal.studies.difficulty_asked_config import ScoringConfig
-from shoal.studies.difficulty_config import DifficultyConfig
-from shoal.studies.exits_asked_config import CalibratingConfig, FittingConfig, SweepingConfig
-from shoal.studies.exits_config import ExitsConfig
-from shoal.studies.faces_asked_config import ClusteringConfig, EmbeddingConfig, FaceTrainingConfig, FaceVerifyingConfig
-from shoal.studies.faces_config import FacesStudyConfig
-from shoal.studies.summarize_asked_config import TextsConfig, TrainingConfig, WritingConfig
-from shoal.studies.summarize_config import SummarizeConfig
 
 _OWN_VARIABLES = {"SHOAL_DATA"}  # names a folder of data sets, for every command
 
@@ -82,6 +72,23 @@ def _checked(file: Path) -> Path:
 
 def known_settings() -> set[str]:
     """Names of all settings of all commands, as in a file, with "_" for "-"."""
+    # here, as few runs have any to check, and making these classes takes longer than the rest of `shoal --help`
+    from shoal.studies.attention_config import AttentionConfig, ErrorConfig
+    from shoal.studies.circuits_config import CircuitsConfig, HeadConfig
+    from shoal.studies.difficulty_asked_config import ScoringConfig
+    from shoal.studies.difficulty_config import DifficultyConfig
+    from shoal.studies.exits_asked_config import CalibratingConfig, FittingConfig, SweepingConfig
+    from shoal.studies.exits_config import ExitsConfig
+    from shoal.studies.faces_asked_config import (
+        ClusteringConfig,
+        EmbeddingConfig,
+        FaceTrainingConfig,
+        FaceVerifyingConfig,
+    )
+    from shoal.studies.faces_config import FacesStudyConfig
+    from shoal.studies.summarize_asked_config import TextsConfig, TrainingConfig, WritingConfig
+    from shoal.studies.summarize_config import SummarizeConfig
+
     studies = (AttentionConfig, CircuitsConfig, DifficultyConfig, ExitsConfig, FacesStudyConfig, SummarizeConfig)
     asked = (CalibratingConfig, ErrorConfig, FittingConfig, HeadConfig, ScoringConfig, SweepingConfig)
     faces = (ClusteringConfig, EmbeddingConfig, FaceTrainingConfig, FaceVerifyingConfig)
@@ -108,7 +115,10 @@ def known_settings() -> set[str]:
 
 def check_environment() -> None:
     """A misspelt variable would be ignored silently; name it instead."""
+    told = [variable for variable in os.environ if variable.startswith("SHOAL_") and variable not in _OWN_VARIABLES]
+    if not told:
+        return
     known = {f"SHOAL_{name.upper()}" for name in known_settings()} | _OWN_VARIABLES
-    for variable in os.environ:
-        if variable.startswith("SHOAL_") and variable not in known:
+    for variable in told:
+        if variable not in known:
             raise unknown_name("environment variable", variable, known)

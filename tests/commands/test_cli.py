@@ -1,6 +1,7 @@
 """The commands as a user meets them: in a process of their own."""
 
 import dataclasses
+import importlib
 import json
 import os
 import shlex
@@ -10,6 +11,7 @@ import sys
 import time
 from pathlib import Path
 
+import cyclopts
 import pytest
 import torch
 
@@ -29,6 +31,23 @@ def test_help_does_not_import_torch(tmp_path: Path) -> None:
     assert found.returncode == 0
     assert found.stdout.strip().endswith("False")
     assert "demo" in found.stdout
+
+
+def test_help_of_all_commands_is_what_each_says_of_itself(tmp_path: Path) -> None:
+    """The list is written without importing them, so that it comes at once."""
+    from shoal.cli import COMMANDS, app
+
+    for name, (place, told) in COMMANDS.items():
+        module, _, attribute = place.partition(":")
+        found = getattr(importlib.import_module(module), attribute)
+        own = found.help if isinstance(found, cyclopts.App) else found.__doc__
+        assert told == own.splitlines()[0], name
+        assert app[name] is not None
+    code = "import sys, shoal.cli\ntry: shoal.cli.main(['--help'])\nfinally: print(*sys.modules)"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, check=True)
+    assert "shoal.settings" in found.stdout
+    assert "shoal.studies" not in found.stdout
+    assert "one folder of" in shoal("demo", "--help", cwd=tmp_path).stdout  # each flag is explained
 
 
 def test_version_and_module_agree(tmp_path: Path) -> None:

@@ -1,8 +1,9 @@
 """What every operation of a gallery is made of: a transaction, the model that embeds now, a face as a vector."""
 
+import copy
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,8 @@ from shoal.gallery.opening import choose, vectors_only
 from shoal.gallery.sources import embedding_digest, is_embeddings, read_photos
 from shoal.gallery.values import Face
 
+ALL = 2**62  # rows: more than there are
+
 
 class Core:
     """What `shoal.gallery.Gallery` stands on.
@@ -34,6 +37,11 @@ class Core:
     def __init__(self, database: Database, embedder: Embedder | None, who: str):
         self._database, self._embedder, self._who = database, embedder, who
         self._memory, self._matcher = Memory(database), Matcher()
+
+    def _for(self, who: str) -> Self:
+        other = copy.copy(self)
+        other._who = who
+        return other
 
     @contextmanager
     def _writing(self) -> Iterator[Rows]:
@@ -123,9 +131,20 @@ def check_boxes(boxes: Sequence[Sequence[Box | None]] | None, photos: int) -> Se
     return boxes
 
 
-def read_faces(rows: Rows, where: str, values: tuple[Any, ...]) -> list[Face]:
-    """Faces with all that is to be said of them, by number."""
+def read_faces(rows: Rows, person: int | None, *, unnamed: bool, after: int, limit: int | None) -> list[Face]:
+    """Faces with all that is to be said of them, by number.
+
+    Args:
+        rows: of a transaction.
+        person: whose; everybody's unless given.
+        unnamed: those of nobody.
+        after: beyond this number.
+        limit: so many at most.
+    """
     names: dict[int, list[str]] = {}
+    whose_faces = "AND person = ?" if person is not None else "AND person IS NULL" if unnamed else ""
+    where = f"WHERE f.id IN (SELECT id FROM faces WHERE id > ? {whose_faces} ORDER BY id LIMIT ?)"
+    values = (after, *(() if person is None else (person,)), ALL if limit is None else limit)
     join = f"FROM faces f JOIN photos p ON p.id = f.photo {where}"
     for face, name in rows.all(
         f"SELECT v.face, m.name FROM vectors v JOIN models m ON m.id = v.model JOIN faces f ON f.id = v.face {where} "

@@ -9,6 +9,7 @@ same vector for all time under one digest.
 """
 
 import hashlib
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -44,7 +45,7 @@ class Embedder:
         image_size: (height, width) that photos are brought to.
         crop: share of the photo's centre that is taken, in (0, 1].
         about: what is kept of it in the gallery: the path of its file, the network's name.
-        function: from images to embeddings.
+        function: from images to embeddings; called by one thread at a time.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Embedder:
     crop: float = 1.0
     about: dict[str, Any] = field(default_factory=dict)
     function: Function
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)  # a network has one mode, and one device
 
     @classmethod
     def of(cls, model: "Embedder | FaceNetwork | nn.Module | Function | str | Path", **options: Any) -> "Embedder":
@@ -122,7 +124,7 @@ class Embedder:
         Raises:
             InputError: if the model gives something else.
         """
-        with torch.no_grad():
+        with self._lock, torch.no_grad():
             found = self.function(images)
         return unit_rows(found, self.dim, f"embeddings of {self.name}")
 

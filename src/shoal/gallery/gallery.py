@@ -84,6 +84,10 @@ class Gallery(Core):
         with self._database.read() as rows:
             return number(rows, "SELECT COUNT(*) FROM faces")
 
+    def used_by(self, who: str) -> Self:
+        """The same gallery for somebody else, who stands in the audit log; closing either closes both."""
+        return self._for(who)
+
     @property
     def location(self) -> str:
         """Where the gallery lies, without a password."""
@@ -366,15 +370,13 @@ class Gallery(Core):
         with self._database.read() as rows:
             return people.read_people(rows)
 
-    def faces(self, person: str | None = None, *, unnamed: bool = False) -> list[Face]:
-        """Faces: all, a person's, or those that nobody has named."""
+    def faces(
+        self, person: str | None = None, *, unnamed: bool = False, after: int = 0, limit: int | None = None
+    ) -> list[Face]:
+        """Faces by number: all, a person's, or those that nobody has named; so many at most, beyond a number."""
         with self._database.read() as rows:
-            where, values = "", ()
-            if person is not None:
-                where, values = "WHERE f.person = ?", (people.person_named(rows, person),)
-            elif unnamed:
-                where = "WHERE f.person IS NULL"
-            return read_faces(rows, where, values)
+            number_of = None if person is None else people.person_named(rows, person)
+            return read_faces(rows, number_of, unnamed=unnamed, after=after, limit=limit)
 
     def thumbnail(self, face: int) -> bytes | None:
         """A small JPEG of the photo that a face is on; None where there is none."""

@@ -42,10 +42,13 @@ def check_name(name: str) -> str:
 def read_people(rows: Rows) -> list[Person]:
     """Everybody, by name."""
     found = rows.all(
-        "SELECT p.id, p.name, COUNT(f.id) FROM people p LEFT JOIN faces f ON f.person = p.id "
+        "SELECT p.id, p.name, COUNT(f.id), MIN(f.id) FROM people p LEFT JOIN faces f ON f.person = p.id "
         "GROUP BY p.id, p.name ORDER BY p.name, p.id"
     )
-    return [Person(int(person), name, int(faces)) for person, name, faces in found]
+    return [
+        Person(int(person), name, int(faces), None if first is None else int(first))
+        for person, name, faces, first in found
+    ]
 
 
 def person_named(rows: Rows, name: str) -> int:

@@ -53,7 +53,7 @@ def read_photos(faces: Any) -> list[Photo]:
 
     Args:
         faces: a path, the bytes of a file, a Pillow image, pixels (uint8 [height, width, 3], or a tensor
-            [3, height, width], or several [n, …] of either), or a sequence of these.
+            [3, height, width], or several [n, …] of either), a `Photo`, or a sequence of these.
 
     Returns:
         The photos; nothing is decoded yet.
@@ -61,7 +61,7 @@ def read_photos(faces: Any) -> list[Photo]:
     Raises:
         InputError: if one is missing, too large or of a form that is not known; names it.
     """
-    if isinstance(faces, str | Path | bytes | Image.Image):
+    if isinstance(faces, str | Path | bytes | Image.Image | Photo):
         return [_photo(faces)]
     if isinstance(faces, Tensor | np.ndarray):
         several = faces if faces.ndim == 4 else faces[None]
@@ -72,6 +72,8 @@ def read_photos(faces: Any) -> list[Photo]:
 
 
 def _photo(face: Any) -> Photo:
+    if isinstance(face, Photo):
+        return face
     if isinstance(face, str | Path):
         path = Path(face).expanduser()
         if not path.is_file():

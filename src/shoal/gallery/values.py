@@ -75,11 +75,13 @@ class Person:
         id: never given to another.
         name: unique in the gallery.
         faces: how many.
+        first: the number of the first of them; None where there is none.
     """
 
     id: int
     name: str
     faces: int
+    first: int | None = None
 
 
 @dataclass(frozen=True)
