@@ -212,7 +212,7 @@ def test_the_commands_and_their_flags() -> None:
     assert words(faces) == {"cluster", "embed", "train", "verify"}
     assert words(gallery) == {
         *("assign", "audit", "cluster", "enrol", "forget", "identify", "merge", "people", "rollback", "undo"),
-        *("upgrade", "verify"),
+        *("key", "serve", "upgrade", "verify"),
     }
     assert words(summarize) == {"fit", "run", "score"}
     flags = lambda app: {name for argument in app.assemble_argument_collection() for name in argument.names}  # noqa: E731

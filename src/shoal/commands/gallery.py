@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from cyclopts import App
 
+from shoal.commands.gallery_service import key, serve
 from shoal.commands.output import show, showing_progress
 from shoal.errors import ShoalError, wrong
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 gallery = App(
     name="gallery", help="People and their faces in a database: enrol, find, group, upgrade the model, forget."
 )
+gallery.command(serve)
+gallery.command(key)
 
 
 @gallery.command

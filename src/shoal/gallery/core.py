@@ -88,10 +88,14 @@ class Core:
             raise wrong("face", expected="one", got=len(vectors))
         return vectors[0], snapshot, None if version is None else version.id
 
-    def _need_embedder(self) -> Embedder:
+    def can_embed(self) -> bool:
+        """Whether there is a model that embeds photos."""
         if self._embedder is None:
             self._embedder = choose(self._database, None)
-        if self._embedder is None:
+        return self._embedder is not None
+
+    def _need_embedder(self) -> Embedder:
+        if not self.can_embed() or self._embedder is None:
             raise self._no_embedder()
         return self._embedder
 

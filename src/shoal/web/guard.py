@@ -6,11 +6,11 @@ and lets nobody show its pages in a frame.
 """
 
 import ipaddress
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import HTTPConnection
-from starlette.responses import PlainTextResponse
+from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 POLICY = "; ".join(
@@ -50,10 +50,19 @@ class Guard:
         any_address: answer to every numerical address too: for a server that others of the network reach. A rebound
             name is no number.
         most_bytes: of a request's body.
+        refuse: makes the answer to what is turned away, of its status and why; a line of text where it gives none.
     """
 
-    def __init__(self, app: ASGIApp, *, hosts: Iterable[str] = LOCAL, any_address: bool = False, most_bytes: int):
-        self.app = app
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        hosts: Iterable[str] = LOCAL,
+        any_address: bool = False,
+        most_bytes: int,
+        refuse: Callable[[Scope, int, str], Response | None] | None = None,
+    ):
+        self.app, self.refuse = app, refuse
         self.hosts, self.any_address, self.most_bytes = {*hosts}, any_address, most_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -65,7 +74,9 @@ class Guard:
         headers = Headers(scope=scope)
         refusal = self._refusal(scope, headers)
         if refusal is not None:
-            await PlainTextResponse(refusal[1] + "\n", refusal[0], dict(HEADERS))(scope, receive, send)
+            status, text = refusal
+            answer = None if self.refuse is None else self.refuse(scope, status, text)
+            await (answer or PlainTextResponse(text + "\n", status))(scope, receive, _with_headers(send))
             return
         await self.app(scope, self._counted(receive), _with_headers(send))
 

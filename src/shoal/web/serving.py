@@ -35,8 +35,8 @@ def run_server(host: str, port: int, runs: Path, *, browse: bool = False) -> Non
 
     if runs.exists() and not runs.is_dir():
         raise wrong("--runs", expected="a folder, or a new name", got=f"{runs}, a file")
-    with _listening(host, port) as listener:
-        address = _address(listener)
+    with listening(host, port, "shoal serve") as listener:
+        address = address_of(listener)
         wide = host in {"0.0.0.0", "::"}
         names = LOCAL if wide or host in LOCAL else (*LOCAL, host.lower())
         app = create_app(runs, hosts=(*names, *([socket.gethostname().lower()] * wide)), any_address=wide)
@@ -49,8 +49,18 @@ def run_server(host: str, port: int, runs: Path, *, browse: bool = False) -> Non
             os._exit(0)  # an import of torch cannot be broken off, and the interpreter's end would crash in it
 
 
-def _listening(host: str, port: int) -> socket.socket:
-    """A socket that is bound, so that a port in use is known before anything else."""
+def listening(host: str, port: int, command: str) -> socket.socket:
+    """A socket that is bound, so that a port in use is known before anything else.
+
+    Args:
+        host: name or address to listen at.
+        port: 0 takes a free one.
+        command: what is to be run again with another port.
+
+    Raises:
+        InputError: if there is no such host.
+        ShoalError: if the port is in use.
+    """
     try:
         family, kind, proto, _, place = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     except OSError:
@@ -63,14 +73,14 @@ def _listening(host: str, port: int) -> socket.socket:
     except OSError as error:
         listener.close()
         if error.errno == errno.EADDRINUSE:
-            raise ShoalError(f"port {port} is in use; choose another: shoal serve --port {port + 1}") from None
+            raise ShoalError(f"port {port} is in use; choose another: {command} --port {port + 1}") from None
         if error.errno == errno.EADDRNOTAVAIL:
             raise wrong("--host", expected="a name or address of this machine", got=host) from None
         raise ShoalError(f"cannot listen at {host}, port {port}: {error.strerror}; choose another --port") from None
     return listener
 
 
-def _address(listener: socket.socket) -> str:
+def address_of(listener: socket.socket) -> str:
     """What a browser of this machine opens."""
     name, port = listener.getsockname()[:2]
     name = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(name, str(name))
