@@ -10,7 +10,7 @@ from shoal.errors import wrong
 from shoal.faces.clustering import MOST_FACES, cluster
 from shoal.gallery.audit import write_entry
 from shoal.gallery.database import Rows, one
-from shoal.gallery.memory import NOBODY, Snapshot
+from shoal.gallery.memory import Snapshot
 from shoal.gallery.models import bring_down, meeting
 from shoal.gallery.people import owners
 from shoal.gallery.searching import sides
@@ -96,9 +96,8 @@ def _unnamed(snapshot: Snapshot, query: int) -> tuple[NDArray[np.float32], NDArr
         space = meeting(snapshot.versions, space, side.space)
     parts, places = [], []
     for side in found:
-        free = snapshot.people[side.places] == NOBODY
-        parts.append(bring_down(snapshot.versions, side.vectors[free], side.space, space))
-        places.append(side.places[free])
+        parts.append(bring_down(snapshot.versions, side.vectors[side.nobodies], side.space, space))
+        places.append(side.places[side.nobodies])
     if not parts:
         return np.empty((0, 1), np.float32), np.empty(0, np.int64)
     order = np.argsort(np.concatenate(places))

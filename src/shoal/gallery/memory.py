@@ -12,10 +12,11 @@ import numpy as np
 from jaxtyping import Float32, Int64
 from numpy.typing import NDArray
 
-from shoal.gallery.database import NEVER, Database, Rows, number, this_revision
+from shoal.gallery.database import NEVER, Database, Rows, number
 from shoal.gallery.models import Version, read_versions
 
 NOBODY = -1
+AT_ONCE = 20_000  # vectors that are read together
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,9 +71,13 @@ class Memory:
     def snapshot(self) -> Snapshot:
         """The gallery as it is now."""
         with self._lock:
-            with self._database.read() as rows:
-                if this_revision(rows) != self._now.revision:
-                    self._now = self._newer(rows)
+            try:
+                with self._database.read() as rows:
+                    if rows.revision != self._now.revision:
+                        self._now = self._newer(rows)
+            except BaseException:
+                self._now, self._rooms = Snapshot(), {}  # what was read in part is read again
+                raise
             return self._now
 
     def _newer(self, rows: Rows) -> Snapshot:
@@ -86,7 +91,7 @@ class Memory:
             revision=rows.revision,
             erasures=erasures,
             versions=versions,
-            names={int(person): name for person, name in rows.all("SELECT id, name FROM people")},
+            names=_names(rows, old),
             faces=faces,
             people=people,
             photos=photos,
@@ -94,11 +99,19 @@ class Memory:
         )
 
     def _bank(self, rows: Rows, version: Version, since: int, faces: NDArray[np.int64]) -> Bank:
-        found = rows.all("SELECT face, value FROM vectors WHERE model = ? AND added > ? ORDER BY id", version.id, since)
         room = self._rooms.setdefault(version.id, _Room(version.dim))
-        if found:
-            vectors = self._database.decode([value for _, value in found], version.dim)
-            room.add(vectors, np.searchsorted(faces, np.array([face for face, _ in found], dtype=np.int64)))
+        room.reserve(number(rows, "SELECT COUNT(*) FROM vectors WHERE model = ? AND added > ?", version.id, since))
+        last = (since, 2**62)
+        while found := rows.all(
+            "SELECT added, id, face, value FROM vectors WHERE model = ? AND (added, id) > (?, ?) "
+            "ORDER BY added, id LIMIT ?",
+            version.id,
+            *last,
+            AT_ONCE,
+        ):
+            vectors = self._database.decode([row[3] for row in found], version.dim)
+            room.add(vectors, np.searchsorted(faces, np.array([row[2] for row in found], dtype=np.int64)))
+            last = found[-1][:2]
         return room.bank()
 
 
@@ -109,11 +122,14 @@ class _Room:
         self.count = 0
         self.vectors, self.places = np.empty((0, dim), np.float32), np.empty(0, np.int64)
 
+    def reserve(self, more: int) -> None:
+        end = self.count + more
+        if end > len(self.vectors):
+            room = max(end, 9 * len(self.vectors) // 8)
+            self.vectors, self.places = _grown(self.vectors, room), _grown(self.places, room)
+
     def add(self, vectors: NDArray[np.float32], places: NDArray[np.int64]) -> None:
         end = self.count + len(vectors)
-        if end > len(self.vectors):
-            room = max(end, 3 * len(self.vectors) // 2)
-            self.vectors, self.places = _grown(self.vectors, room), _grown(self.places, room)
         self.vectors[self.count : end], self.places[self.count : end] = vectors, places
         self.count = end
 
@@ -127,12 +143,20 @@ def _grown(array: NDArray, rows: int) -> NDArray:  # type: ignore[type-arg]
     return grown
 
 
+def _names(rows: Rows, old: Snapshot) -> dict[int, str]:
+    """Names of people; of those who are gone too, whom no face points to."""
+    return old.names | {
+        int(person): name for person, name in rows.all("SELECT id, name FROM people WHERE changed > ?", old.revision)
+    }
+
+
 def _faces(rows: Rows, old: Snapshot) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
     """Faces, whose they are and on which photo, with what has changed since."""
-    found = rows.all("SELECT id, person, photo FROM faces WHERE changed > ? ORDER BY id", old.revision)
+    found = rows.all("SELECT id, person, photo FROM faces WHERE changed > ?", old.revision)
     changed = np.array(
         [(face, NOBODY if person is None else person, photo) for face, person, photo in found], dtype=np.int64
     ).reshape(-1, 3)
+    changed = changed[np.argsort(changed[:, 0])]  # not by the database, which would go through all to spare the sort
     last = old.faces[-1] if len(old.faces) else 0
     new, known = changed[changed[:, 0] > last], changed[changed[:, 0] <= last]
     people = np.concatenate((old.people, new[:, 1]))

@@ -69,7 +69,10 @@ def person_or_new(rows: Rows, name: str) -> int:
     found = one(rows, "SELECT id FROM people WHERE name = ?", kept)
     if found is not None:
         return int(found[0])
-    return int(rows.all("INSERT INTO people (name, added) VALUES (?, ?) RETURNING id", kept, now())[0][0])
+    made = rows.all(
+        "INSERT INTO people (name, added, changed) VALUES (?, ?, ?) RETURNING id", kept, now(), rows.revision
+    )
+    return int(made[0][0])
 
 
 def rename(rows: Rows, who: str, name: str, new: str) -> None:
@@ -83,7 +86,7 @@ def rename(rows: Rows, who: str, name: str, new: str) -> None:
     if taken is not None and int(taken[0]) != person:
         raise wrong("name", expected="one that nobody has", got=repr(kept), fix="merge the two if they are one person")
     remember(rows, "rename", names={person: name})
-    rows.run("UPDATE people SET name = ? WHERE id = ?", kept, person)
+    _call(rows, person, kept)
     write_entry(rows, who, "rename", person=person)
 
 
@@ -234,6 +237,10 @@ def _give(rows: Rows, whose: dict[int, int | None] | dict[int, int]) -> None:
     )
 
 
+def _call(rows: Rows, person: int, name: str) -> None:
+    rows.run("UPDATE people SET name = ?, changed = ? WHERE id = ?", name, rows.revision, person)
+
+
 def _is_there(rows: Rows, face: int) -> bool:
     return one(rows, "SELECT id FROM faces WHERE id = ?", face) is not None
 
@@ -245,7 +252,7 @@ def _bring_back(rows: Rows, names: dict[int, str]) -> dict[int, int]:
         if one(rows, "SELECT id FROM people WHERE id = ?", person) is not None:
             taken = one(rows, "SELECT id FROM people WHERE name = ? AND id <> ?", name, person)
             if taken is None:
-                rows.run("UPDATE people SET name = ? WHERE id = ?", name, person)
+                _call(rows, person, name)
             back[person] = person
         else:
             back[person] = person_or_new(rows, name)

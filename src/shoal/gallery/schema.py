@@ -9,7 +9,7 @@ never changed once a version with it was released; what is missing comes in a ne
     undone    how things were before a change      audit     who did what when, each row sealed by the next
 """
 
-VERSION = 2
+VERSION = 3
 
 _V1 = """
 CREATE TABLE state (
@@ -52,8 +52,14 @@ ALTER TABLE photos ADD COLUMN image {blob};
 ALTER TABLE models ADD COLUMN gate TEXT;
 """
 
-MIGRATIONS: dict[int, str] = {1: _V1, 2: _V2}
-"""What leads to each version from the one before; photos are kept, and gates remembered, since version 2."""
+_V3 = """
+ALTER TABLE people ADD COLUMN changed BIGINT NOT NULL DEFAULT 1;
+CREATE INDEX people_changed ON people(changed);
+"""
+
+MIGRATIONS: dict[int, str] = {1: _V1, 2: _V2, 3: _V3}
+"""What leads to each version from the one before; photos are kept, and gates remembered, since version 2; only the
+names that are new are read again since version 3."""
 
 TABLES = ("audit", "undone", "links", "vectors", "models", "faces", "photos", "people", "state")
 

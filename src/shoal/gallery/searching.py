@@ -7,13 +7,13 @@ measured again in float64, by differences.
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from shoal.gallery.memory import NOBODY, Snapshot
 from shoal.gallery.models import bring_down, meeting
 
 FEW = 128  # of the nearest faces, among which k people are looked for before all faces are gone through
+BLOCK = 64  # likenesses whose largest stands for them while the bound of the few is sought
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,12 +24,16 @@ class Side:
         model: whose vectors they are.
         vectors: in the space in which both meet.
         places: of their faces.
+        people: whose they are.
+        nobodies: rows of those that are nobody's.
         space: the model whose space that is.
     """
 
     model: int
     vectors: NDArray[np.float32]
     places: NDArray[np.int64]
+    people: NDArray[np.int64]
+    nobodies: NDArray[np.int64]
     space: int
 
 
@@ -65,8 +69,9 @@ def sides(snapshot: Snapshot, query: int) -> list[Side]:
             continue
         places = bank.places if free.all() else bank.places[free]
         vectors = bank.vectors if free.all() else bank.vectors[free]
-        space = meeting(snapshot.versions, query, model)
-        found.append(Side(model, bring_down(snapshot.versions, vectors, model, space), places, space))
+        space, people = meeting(snapshot.versions, query, model), snapshot.people[places]
+        there = bring_down(snapshot.versions, vectors, model, space)
+        found.append(Side(model, there, places, people, np.flatnonzero(people == NOBODY), space))
         taken[places] = True
     return found
 
@@ -86,8 +91,10 @@ def nearest_people(
     found: list[Near] = []
     for side in prepared:
         asked = bring_down(snapshot.versions, vector[None], query, side.space)[0]
-        likeness = torch.mv(torch.from_numpy(side.vectors), torch.from_numpy(asked))  # (n,)
-        found += _of_people(snapshot, side, asked, likeness, k)
+        likeness = np.einsum("nd,d->n", side.vectors, asked)  # by one thread: more wait for the memory, and each other
+        likeness[side.nobodies] = -np.inf
+        rows = _rows_of_people(side.people, likeness, min(k, len(snapshot.names)))
+        found += _exact(snapshot, side, asked, rows)[:k]
     return sorted(found, key=lambda near: (near.distance, near.face))
 
 
@@ -97,7 +104,7 @@ def distances_to(
     """The nearest face of one person, for every model's vectors; none where the person has no vector."""
     found = []
     for side in prepared:
-        rows = np.flatnonzero(snapshot.people[side.places] == person)
+        rows = np.flatnonzero(side.people == person)
         if len(rows):
             asked = bring_down(snapshot.versions, vector[None], query, side.space)[0]
             found.append(_exact(snapshot, side, asked, rows)[0])
@@ -114,34 +121,43 @@ def _by_nearness(snapshot: Snapshot, query: int) -> list[int]:
     return [model for model in (*order, *later) if model in snapshot.banks]
 
 
-def _of_people(
-    snapshot: Snapshot, side: Side, asked: NDArray[np.float32], likeness: torch.Tensor, k: int
-) -> list[Near]:
-    people = snapshot.people[side.places]  # (n,)
-    named = torch.from_numpy(people != NOBODY)
-    likeness = likeness.masked_fill(~named, -torch.inf)
-    few = min(len(likeness), max(FEW, 4 * k))
-    top = torch.topk(likeness, few)
-    rows = top.indices[top.values.isfinite()].numpy()
-    if len(np.unique(people[rows])) < k and few < int(named.sum()):
-        rows = _best_rows(people, likeness.numpy())
-    return _exact(snapshot, side, asked, rows)[:k]
+def _rows_of_people(people: NDArray[np.int64], likeness: NDArray[np.float32], k: int) -> NDArray[np.int64]:
+    """Rows among which are the most alike faces of the k nearest people."""
+    few = max(FEW, 4 * k)
+    rows = _most_alike(likeness, few)
+    if len(rows) >= few and len(np.unique(people[rows])) < k:  # somebody has very many faces
+        rows = _best_of_each(people, likeness)
+        rows = rows[_most_alike(likeness[rows], few)]
+    return rows
 
 
-def _best_rows(people: NDArray[np.int64], likeness: NDArray[np.float32]) -> NDArray[np.int64]:
-    """The row of each person's most alike face."""
-    order = np.lexsort((-likeness, people))
-    first = np.unique(people[order], return_index=True)
-    return order[first[1][first[0] != NOBODY]]
+def _most_alike(likeness: NDArray[np.float32], few: int) -> NDArray[np.int64]:
+    """Rows of the most alike faces: so many, as far as there are, and those that are no less alike than the last."""
+    bound, blocks = np.float32(-np.inf), len(likeness) // BLOCK
+    if blocks > few:  # so many blocks have a face that is as alike as the bound, and only those can have one
+        largest = likeness[: blocks * BLOCK].reshape(blocks, BLOCK).max(1)
+        bound = np.partition(largest, blocks - few)[blocks - few]
+    rows = np.flatnonzero(likeness >= bound)
+    alike = likeness[rows]
+    if len(rows) > few:
+        bound = np.partition(alike, len(rows) - few)[len(rows) - few]
+    return rows[(alike >= bound) & (alike > -np.inf)]
+
+
+def _best_of_each(people: NDArray[np.int64], likeness: NDArray[np.float32]) -> NDArray[np.int64]:
+    """Rows of everybody's most alike face."""
+    best = np.full(int(people.max()) + 1, -np.inf, np.float32)
+    np.maximum.at(best, people, likeness)  # nobody's, −1, count as −∞ to whoever is last
+    return np.flatnonzero((likeness == best[people]) & (likeness > -np.inf))
 
 
 def _exact(snapshot: Snapshot, side: Side, asked: NDArray[np.float32], rows: NDArray[np.int64]) -> list[Near]:
-    """The nearest of these rows for each person, measured in float64."""
+    """The nearest of these rows for each person, measured in float64, nearest first."""
     difference = side.vectors[rows].astype(np.float64) - asked.astype(np.float64)  # (r, dim)
     distance = np.square(difference).sum(1)
-    best: dict[int, Near] = {}
-    for row in np.lexsort((side.places[rows], distance)):
-        place = side.places[rows[row]]
-        person = int(snapshot.people[place])
-        best.setdefault(person, Near(person, int(snapshot.faces[place]), float(distance[row]), side.model))
-    return list(best.values())
+    order = np.lexsort((side.places[rows], distance))
+    nearest = np.sort(np.unique(side.people[rows[order]], return_index=True)[1])
+    return [
+        Near(int(side.people[row]), int(snapshot.faces[side.places[row]]), float(away), side.model)
+        for row, away in zip(rows[order[nearest]], distance[order[nearest]], strict=True)
+    ]

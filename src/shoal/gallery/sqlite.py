@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from shoal.errors import ShoalError, wrong
 from shoal.gallery.database import Pool, Scrubbed, migrate, next_revision, this_revision
+from shoal.gallery.scanning import found_in
 
 APPLICATION = 0x53686F61  # "Shoa": what `file` and we know the file by
 TYPES = {"id": "INTEGER PRIMARY KEY AUTOINCREMENT", "blob": "BLOB", "vector": "BLOB"}
@@ -162,11 +163,7 @@ class Sqlite:
 
     def scan(self, needles: Sequence[bytes]) -> int | None:
         """See the protocol."""
-        found: set[bytes] = set()
-        for path in self.files():
-            content = path.read_bytes()
-            found.update(needle for needle in needles if needle not in found and needle in content)
-        return len(found)
+        return len(found_in(self.files(), needles))
 
     def files(self) -> list[Path]:
         """Every file of the database that is there."""
