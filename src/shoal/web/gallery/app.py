@@ -12,11 +12,12 @@ from starlette.responses import FileResponse, RedirectResponse, Response
 from starlette.staticfiles import StaticFiles
 
 import shoal
-from shoal.web.gallery import asking, facts, naming
+from shoal.web.gallery import asking, facts, login, naming, pages, pages_people, pages_photos
 from shoal.web.gallery.answers import handle_faults, refuse
 from shoal.web.gallery.desk import Desk
 from shoal.web.gallery.door import Door
 from shoal.web.gallery.keys import KeyRing
+from shoal.web.gallery.reference import reference
 from shoal.web.gallery.sessions import Sessions
 from shoal.web.guard import LOCAL, Guard
 from shoal.web.house import REPORT, WEB
@@ -57,6 +58,12 @@ def create_service(
     app.include_router(facts.health_router)
     for part in (facts, naming, asking):
         app.include_router(part.router, prefix="/api/v1")
+    app.add_api_route(pages.ROOT, pages.home, methods=["GET"], include_in_schema=False)
+    for part in (pages, pages_people, pages_photos):
+        app.include_router(part.router, prefix=pages.ROOT)
+    if app.state.sessions is not None:
+        app.include_router(login.router)
+    app.add_api_route("/api", reference, methods=["GET"], include_in_schema=False)
     app.add_api_route("/", _entrance, methods=["GET"], include_in_schema=False)
     app.add_api_route("/static/report.css", _style, methods=["GET"], include_in_schema=False)
     app.mount("/static", StaticFiles(directory=WEB / "static"))

@@ -10,8 +10,9 @@ if TYPE_CHECKING:
 
 
 def desk_of(request: Request) -> "Desk":
-    """The desk of a service."""
-    return request.app.state.desk
+    """The desk of a service, or of the room that a request came to."""
+    found = getattr(request.state, "desk", None)
+    return request.app.state.desk if found is None else found
 
 
 def who_asks(request: Request) -> str | None:
@@ -22,3 +23,8 @@ def who_asks(request: Request) -> str | None:
 def asker(request: Request) -> "Gallery":
     """The gallery, used by whoever asks."""
     return desk_of(request).gallery(who_asks(request))
+
+
+def cleaned(request: Request, error: Exception) -> str:
+    """What is wrong, for others: no file of this machine is named."""
+    return desk_of(request).without_paths(str(error))
