@@ -90,3 +90,24 @@ def stop(server: "subprocess.Popen[str]", how: signal.Signals = signal.SIGTERM) 
 def plain(value: Any) -> str:
     """An answer as text, to look for what should not be in it."""
     return json.dumps(value)
+
+
+@contextmanager
+def served(where: str | Path, *, model: Any = EYE, ring: KeyRing | None = None) -> Iterator[str]:
+    """A service in a thread of this process, and its address."""
+    import socket
+    import threading
+
+    import uvicorn
+
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        app = create_service(Desk(where, model), ring=ring)
+        server = uvicorn.Server(uvicorn.Config(app, log_level="error"))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            thread.join()

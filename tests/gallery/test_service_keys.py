@@ -137,7 +137,10 @@ def test_without_a_key_nothing_is_told_and_nothing_changes(file: Place, ring: Pa
             found = client.get(f"{API}/people", headers={"authorization": header.encode()})
             assert found.status_code == 401, header
         assert client.get("/health").status_code == 200
-        assert fault_of(client.get(f"{API}/people", cookies={COOKIE: key}))[0] == 401
+        cookie = {"cookie": f"{COOKIE}={key}"}
+        assert fault_of(client.get(f"{API}/people", headers=cookie)) == (401, "no_key")
+        page = client.get("/gallery", headers=bearer(key) | cookie)  # pages take sessions
+        assert (page.status_code, page.headers["location"]) == (303, "/login")
     with file.open() as gallery:
         assert len(gallery) == 0
         assert gallery.audit().entries == ()

@@ -76,6 +76,11 @@ def to_pick(grouped: Grouped) -> Int64[Tensor, " n"]:
     return torch.cat([grouped.rows[grouped.labels == person][:EACH] for person in chosen])
 
 
+def network_file(folder: str | Path) -> Path:
+    """Where a run has its main network."""
+    return Path(folder) / "networks" / f"{part_of(MAIN)}.safetensors"
+
+
 def load_kept_faces(folder: str | Path) -> KeptFaces:
     """Read what `keep_faces` wrote, and the network.
 
@@ -83,7 +88,7 @@ def load_kept_faces(folder: str | Path) -> KeptFaces:
         ShoalError: if the run is of an earlier version and kept nothing, or a file is damaged.
     """
     state = load_kept(folder, "faces")
-    network, _ = load_network(Path(folder) / "networks" / f"{part_of(MAIN)}.safetensors")
+    network, _ = load_network(network_file(folder))
     try:
         return KeptFaces(
             network=network,

@@ -60,6 +60,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     house.warming.start()
     yield
     await house.jobs.close()
+    house.close()
 
 
 def _health(request: Request) -> dict[str, Any]:

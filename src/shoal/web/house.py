@@ -6,9 +6,9 @@ A room gets it as `house_of(request)`.
 import functools
 import re
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Hashable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from jinja2 import ChoiceLoader, Environment, FileSystemLoader, PrefixLoader, StrictUndefined
 from starlette.requests import Request
@@ -23,6 +23,7 @@ from shoal.web.warming import Warming
 if TYPE_CHECKING:
     from shoal.web.uploads import Limits
 
+T = TypeVar("T")
 WEB = Path(__file__).parent
 REPORT = WEB.parent / "report" / "templates"
 
@@ -47,6 +48,28 @@ class House:
         self.jobs = Jobs(runs)
         self.computing = threading.Lock()
         self.warming = Warming()
+        self._kept: dict[Hashable, tuple[Any, Callable[[Any], None]]] = {}
+        self._keeping = threading.Lock()
+
+    def kept(self, key: Hashable, make: Callable[[], T], close: Callable[[T], None]) -> T:
+        """What a room keeps while the server runs: made when it is first asked for, closed when the server ends.
+
+        Args:
+            key: of the thing.
+            make: makes it.
+            close: is told at the end.
+        """
+        with self._keeping:
+            if key not in self._kept:
+                self._kept[key] = make(), close
+            return self._kept[key][0]
+
+    def close(self) -> None:
+        """Close what was kept."""
+        with self._keeping:
+            for thing, close in self._kept.values():
+                close(thing)
+            self._kept.clear()
 
     def wait_until_warm(self) -> None:
         """Return once torch is there; at once after the first seconds of a server."""

@@ -17,7 +17,7 @@ ROOT = "/gallery"
 MOST_PEOPLE = 120  # on a page
 MOST_NAMES = 500  # that a field offers
 MOST_GROUPS, MOST_SHOWN = 24, 18  # groups on a page, and faces of each
-MOST_ENTRIES = 200
+MOST_ENTRIES = 100
 DONE = {
     "assign": "The faces have their name.",
     "merge": "They are one person now.",

@@ -55,7 +55,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from fastapi import APIRouter
 
-NAMES = ("attention", "circuits", "summarize", "difficulty", "faces")
+NAMES = ("attention", "circuits", "summarize", "difficulty", "faces", "gallery")
 
 
 @dataclass(frozen=True, kw_only=True)
