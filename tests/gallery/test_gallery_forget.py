@@ -175,3 +175,13 @@ def test_a_log_whose_end_was_cut_off_is_found_by_its_head(file: Place):
     with file.open() as gallery:
         assert gallery.audit().intact  # nothing in the file tells
         assert gallery.audit(head).faults == ("the line that was the last one is missing",)
+
+
+def test_what_all_thumbnails_have_is_no_trace_of_anybody(file: Place):
+    """Thumbnails of simple pictures are mostly the tables of their format."""
+    with file.open(model=EYE) as gallery:
+        for person in range(3):
+            gallery.enrol(f"person {person}", [picture(person, photo) for photo in range(2)])
+        assert len(gallery.thumbnail(1) or b"") < 1300
+        erasure = gallery.forget("person 1")
+        assert (erasure.found, erasure.complete) == (0, True)

@@ -15,6 +15,7 @@ from shoal.gallery.people import person_named, several
 from shoal.gallery.values import Erasure
 
 PIECE = 48  # bytes of a deleted value that the scan looks for
+JPEG, SCAN = b"\xff\xd8", b"\xff\xda"  # how files of this format begin, and what is before their own bytes
 PIECES = (0.5, 0.75, 1.0)  # where in each value: not at its beginning, where all photos of a format are alike
 
 
@@ -110,7 +111,12 @@ def _plain(value: object) -> object:
 
 
 def _pieces(trace: bytes) -> list[bytes]:
-    """Parts of a deleted value; a long one is torn at the borders of the file's pages."""
+    """Parts of a deleted value; a long one is torn at the borders of the file's pages.
+
+    A small JPEG is mostly tables, which all thumbnails have: only what comes behind them is its own.
+    """
+    if trace.startswith(JPEG):
+        trace = trace[max(0, trace.rfind(SCAN)) :]
     if len(trace) < 6:  # such a short name may stand anywhere
         return []
     if len(trace) <= PIECE:
