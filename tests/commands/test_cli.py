@@ -18,7 +18,7 @@ import torch
 from shoal.exits import exit_outputs
 from shoal.studies.exits_kept import load_kept_exits
 from shoal.studies.result import Result
-from tests.commands.process import IN_TURN, at_hand, on_a_full_disk, shoal
+from tests.commands.process import Told, at_hand, in_turn, on_a_full_disk, shoal
 
 DEMO = ["study", "exits", "--budget", "quick", "--offline", "--run", "run"]
 DEMO_SETTINGS = {"SHOAL_MINUTES": "0.1", "SHOAL_WIDTH": "8"}
@@ -104,19 +104,16 @@ WRONG_USE: list[tuple[list[str], str]] = [
 
 
 @pytest.fixture(scope="module")
-def wrong_uses(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[int, str, str]]:
+def wrong_uses(tmp_path_factory: pytest.TempPathFactory) -> list[Told]:
     """Exit code, stdout and stderr of every wrong use; in one process, since starting one takes seconds."""
     folder = tmp_path_factory.mktemp("wrong")
-    clean = {k: v for k, v in os.environ.items() if not k.startswith("SHOAL_")}
-    words = json.dumps([words for words, _ in WRONG_USE])
-    command = [sys.executable, "-c", IN_TURN]
-    found = subprocess.run(command, input=words, cwd=folder, env=clean, capture_output=True, text=True, check=True)
+    found = in_turn([words for words, _ in WRONG_USE], folder)
     assert not list(folder.iterdir())
-    return json.loads(found.stdout)
+    return found
 
 
 @pytest.mark.parametrize("case", range(len(WRONG_USE)), ids=lambda case: " ".join(WRONG_USE[case][0]))
-def test_wrong_use_is_one_line_and_code_2(wrong_uses: list[tuple[int, str, str]], case: int) -> None:
+def test_wrong_use_is_one_line_and_code_2(wrong_uses: list[Told], case: int) -> None:
     code, stdout, stderr = wrong_uses[case]
     assert code == 2, stderr
     assert WRONG_USE[case][1] in stderr

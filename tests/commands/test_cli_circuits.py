@@ -1,9 +1,6 @@
 """The commands around circuits: rules and heads of one's own, and the page."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -13,13 +10,13 @@ from shoal.errors import InputError
 from shoal.studies.circuits_asked import compare_sides, exhibits, learn_rule, verify_rule
 from shoal.studies.circuits_config import HeadConfig
 from shoal.studies.circuits_heads import save_heads
-from tests.commands.process import IN_TURN
+from tests.commands.process import Told, in_turn
 
 SMALL = HeadConfig(vocabulary="AB", max_len=2)
 
 
 @pytest.fixture(scope="module")
-def told(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[tuple[int, str, str]]]:
+def told(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Told]]:
     """Commands in turn, in one process: exit code, stdout and stderr of each."""
     folder = tmp_path_factory.mktemp("circuits")
     small = ["--vocabulary", "AB", "--max-len", "2"]
@@ -30,13 +27,10 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[tuple[int
         ["circuits", "compare", "first", "mine.safetensors", "--json"],  # the file says AB
         ["circuits", "page", "first", "last", *small, "--seeds", "1", "--output", "page.html"],
     ]
-    clean = {k: v for k, v in os.environ.items() if not k.startswith("SHOAL_")} | {"OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-c", IN_TURN]
-    options = {"cwd": folder, "env": clean, "capture_output": True, "text": True, "check": True}
-    return folder, json.loads(subprocess.run(command, input=json.dumps(words), **options).stdout)
+    return folder, in_turn(words, folder)
 
 
-def test_verify_prints_tables_and_the_proof(told: tuple[Path, list[tuple[int, str, str]]]) -> None:
+def test_verify_prints_tables_and_the_proof(told: tuple[Path, list[Told]]) -> None:
     (code, lines, errors), (_, answer, _) = told[1][:2]
     assert code == 0, errors
     assert "W_Q" in lines
@@ -47,7 +41,7 @@ def test_verify_prints_tables_and_the_proof(told: tuple[Path, list[tuple[int, st
     assert len(found["weights"]["W_Q"]) == 4
 
 
-def test_learn_compare_and_page(told: tuple[Path, list[tuple[int, str, str]]]) -> None:
+def test_learn_compare_and_page(told: tuple[Path, list[Told]]) -> None:
     (code, lines, errors), (_, answer, _), (_, page, _) = told[1][2:]
     assert code == 0, errors
     assert "3 of 3 heads hold on all 6 inputs [44%, 100%]" in lines

@@ -24,7 +24,7 @@ from shoal.studies.difficulty_asked_galleries import galleries
 from shoal.studies.difficulty_asked_measured import Measured, printable
 from shoal.studies.difficulty_asked_page import page_of
 from shoal.studies.difficulty_asked_rows import answer
-from tests.commands.process import IN_TURN, on_a_full_disk
+from tests.commands.process import Told, in_turn, on_a_full_disk
 
 CLASSES = ("null & <b>", "seven", "six \"6\" 'seis'", "vier Füße")  # as a folder sorts them
 DIGIT: dict[str, int] = dict(zip(CLASSES, (0, 7, 6, 4), strict=True))
@@ -37,7 +37,6 @@ def colours():
     return create_model("cifar_resnet18", num_classes=4, in_channels=3, width=4, seed=0)
 """
 SMALL = ["--size", "8", "--k", "10"]
-Told = tuple[int, str, str]
 
 
 def write_images(root: Path, each: int, *, moved: int = 0, first: int = 0) -> Path:
@@ -110,11 +109,7 @@ def told(place: Path) -> dict[str, Told]:
     (place / "single" / "test" / "seven").mkdir(parents=True)
     Image.new("L", (8, 8)).save(place / "single" / "test" / "seven" / "a.png")
     uses = USES | {name: words for name, (words, _) in WRONG.items()}
-    clean = {k: v for k, v in os.environ.items() if not k.startswith("SHOAL_")} | {"OMP_NUM_THREADS": "1"}
-    words = json.dumps([["difficulty", *words] for words in uses.values()])
-    options: dict[str, Any] = {"cwd": place, "env": clean, "capture_output": True, "text": True, "check": True}
-    found = subprocess.run([sys.executable, "-c", IN_TURN], input=words, **options)
-    return dict(zip(uses, map(tuple, json.loads(found.stdout)), strict=True))
+    return dict(zip(uses, in_turn([["difficulty", *words] for words in uses.values()], place), strict=True))
 
 
 def read(file: Path) -> list[dict[str, str]]:

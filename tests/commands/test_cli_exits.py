@@ -24,7 +24,7 @@ from shoal.exits.saving import inputs_of, load_exits, load_network, save_exits
 from shoal.nets import create_model, load_model, save_model
 from shoal.studies.exits_asked_config import FittingConfig, exit_places, resolve
 from shoal.studies.exits_asked_images import find_images
-from tests.commands.process import IN_TURN
+from tests.commands.process import Told, in_turn
 
 CLASSES = ("across & <b>", "down", "grau ü")  # as a folder sorts them
 EACH, SIDE = 120, 8
@@ -40,7 +40,6 @@ def seven():
 def colours():
     return create_model("cifar_resnet18", num_classes=3, in_channels=3, width=4, seed=0)
 """
-Told = tuple[int, str, str]
 
 
 def stripes(label: int, generator: torch.Generator) -> Tensor:
@@ -191,7 +190,7 @@ WRONG: dict[str, tuple[list[str], str]] = {
 @pytest.fixture(scope="module")
 def told(place: Path) -> dict[str, Told]:
     """Exit code, stdout and stderr of every use; in one process, since starting one takes seconds."""
-    found = in_turn(place, USES)
+    found = use(place, USES)
     net = load_network(place / "again")
     everything = load(place / "photos", size=SIDE, validation=0, test=0).train
     rows = torch.isin(digests(everything.images), net.trained_on).nonzero().flatten()[::5].tolist()
@@ -203,17 +202,11 @@ def told(place: Path) -> dict[str, Told]:
     save_exits(net, place / "broken")
     (place / "broken" / "exits.safetensors").write_bytes(b"no weights")
     (place / "again" / "policy.json").rename(place / "patience.json")
-    return found | {
-        f"wrong: {name}": said for name, said in in_turn(place, {n: w for n, (w, _) in WRONG.items()}).items()
-    }
+    return found | {f"wrong: {name}": said for name, said in use(place, {n: w for n, (w, _) in WRONG.items()}).items()}
 
 
-def in_turn(place: Path, uses: dict[str, list[str]]) -> dict[str, Told]:
-    clean = {k: v for k, v in os.environ.items() if not k.startswith("SHOAL_")} | {"OMP_NUM_THREADS": "1"}
-    words = json.dumps([["exits", *words] for words in uses.values()])
-    options: dict[str, Any] = {"cwd": place, "env": clean, "capture_output": True, "text": True, "check": True}
-    found = subprocess.run([sys.executable, "-c", IN_TURN], input=words, **options)
-    return dict(zip(uses, map(tuple, json.loads(found.stdout)), strict=True))
+def use(place: Path, uses: dict[str, list[str]]) -> dict[str, Told]:
+    return dict(zip(uses, in_turn([["exits", *words] for words in uses.values()], place), strict=True))
 
 
 def held_out(place: Path) -> Any:

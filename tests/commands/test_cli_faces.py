@@ -23,14 +23,13 @@ from shoal.studies.faces_asked import verify_pairs
 from shoal.studies.faces_asked_config import FaceTrainingConfig
 from shoal.studies.faces_asked_data import pack_digests, pairs_of_strangers, set_watched_apart, strangers_to, trained_on
 from shoal.studies.faces_asked_embed import read_embedded
-from tests.commands.process import IN_TURN, on_a_full_disk
+from tests.commands.process import Told, in_turn, on_a_full_disk
 from tests.faces.people import face_set, write_people
 
 SIDE = 24
 MANY = [4] * 14 + [1] * 6
 FIT = ["--image-size", str(SIDE), "--embedding-dim", "8", "--batch-size", "16", "--identities", "6"]
 FIT += ["--per-identity", "4", "--precision", "fp32", "--seed", "1", "--epochs", "2"]
-Told = tuple[int, str, str]
 
 USES: dict[str, list[str]] = {
     "train": ["train", "photos", *FIT],
@@ -106,24 +105,20 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return place
 
 
-def in_turn(place: Path, uses: dict[str, list[str]]) -> dict[str, Told]:
-    clean = {k: v for k, v in os.environ.items() if not k.startswith("SHOAL_")} | {"OMP_NUM_THREADS": "1"}
-    words = json.dumps([["faces", *words] for words in uses.values()])
-    options: dict[str, Any] = {"cwd": place, "env": clean, "capture_output": True, "text": True, "check": True}
-    found = subprocess.run([sys.executable, "-c", IN_TURN], input=words, **options)
-    return dict(zip(uses, map(tuple, json.loads(found.stdout)), strict=True))
+def use(place: Path, uses: dict[str, list[str]]) -> dict[str, Told]:
+    return dict(zip(uses, in_turn([["faces", *words] for words in uses.values()], place), strict=True))
 
 
 @pytest.fixture(scope="module")
 def told(place: Path) -> dict[str, Told]:
     """Exit code, stdout and stderr of every use; in one process, since starting one takes seconds."""
-    found = in_turn(place, USES)
+    found = use(place, USES)
     network, about = load_network(place / MODEL)
     others = load_faces(place / "others", image_size=SIDE)
     save_network(network, place / "known.safetensors", about | {"trained_on": pack_digests(others)})
     for name in ("faces.csv", "embeddings.safetensors"):
         (place / "damaged" / name).write_bytes((place / "out" / name).read_bytes()[:-40])
-    wrong = in_turn(place, {name: words for name, (words, _) in WRONG.items()})
+    wrong = use(place, {name: words for name, (words, _) in WRONG.items()})
     return found | {f"wrong: {name}": said for name, said in wrong.items()}
 
 

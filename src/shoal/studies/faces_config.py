@@ -96,9 +96,9 @@ BUDGETS: dict[str, Budgeted] = {
         reading=20.0,
     ),
     "default": Budgeted(
-        image_size=40,
-        minutes=0.65,
-        compare_minutes=0.17,
+        image_size=32,
+        minutes=0.5,
+        compare_minutes=0.13,
         harmonic_minutes=0.1,
         seeds=1,
         dims=(32, 512),

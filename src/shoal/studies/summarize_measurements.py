@@ -1,15 +1,18 @@
 """All measurements of the summarizer's study: four trainings, scores on rows that nothing looked at before, costs."""
 
-from dataclasses import replace
+from collections.abc import Iterator
+from dataclasses import asdict, replace
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from shoal.data.texts import TextPairs, TextSplits
 from shoal.engine import Progress, RunFolder, stream
+from shoal.studies.measured_rows import Row, Rows
 from shoal.studies.summarize_config import SummarizeConfig
 from shoal.studies.summarize_costs import cost_of, remembering_of
-from shoal.studies.summarize_measured import Example, Judged, Measured
+from shoal.studies.summarize_measured import Cost, Example, Judged, Measured, Remembering
 from shoal.summarize import (
     Explanation,
     Summarizer,
@@ -64,10 +67,17 @@ def measure(
         What was measured, the summarizer, what it looked at in one document, and seconds by part.
     """
     trained = _train(config, splits, run, progress)
-    summarizer = trained["summarizer"]
+    summarizer, rows = trained["summarizer"], Rows(run)
     progress.say("writing summaries of test rows")
     test = splits.test.take(_some(len(splits.test), config.test_rows, config.seed))
-    greedy, beams = (summarizer.write(test.documents, rules) for rules in (GREEDY, BEAMS))
+    greedy, beams = (
+        rows.once(
+            "write summaries",
+            {"beams": rules.num_beams},
+            lambda rules=rules: {"written": summarizer.write(test.documents, rules)},
+        )["written"]
+        for rules in (GREEDY, BEAMS)
+    )
     progress.say("scoring them, and timing steps by length")
     picked = _some(len(test), config.shown, config.seed + 1)
     source = pad(summarizer.encode(test.documents[:WRITING_ROWS]).sources)
@@ -83,12 +93,8 @@ def measure(
         greedy=score(greedy, test.references),
         beams=score(beams, test.references),
         baselines=baselines(test.documents, test.references),
-        costs=tuple(
-            cost
-            for length in config.lengths
-            for cost in cost_of(length, config.attention, config.features, seed=config.seed)
-        ),
-        remembering=remembering_of(summarizer.model, source.to(summarizer.device)),
+        costs=tuple(cost for length in config.lengths for cost in _costs(config, length, rows)),
+        remembering=_remembering(summarizer, source, rows),
         judged=judge_simulated(config.curves),
         examples=tuple(
             Example(document=test.documents[row], reference=test.summaries[row], greedy=greedy[row], beams=beams[row])
@@ -129,6 +135,28 @@ def _train(
         "linear": train("linear", splits.train, same, **compared, **linear),
         "overfit": train("overfit", few, minutes=config.overfit_minutes, **by_heart),
     }
+
+
+def _costs(config: SummarizeConfig, length: int, rows: Rows) -> Iterator[Cost]:
+    """Of a step at one length, exact and linear; timed once, however often the run is started."""
+
+    def time_steps() -> Row:
+        return {
+            "costs": [asdict(cost) for cost in cost_of(length, config.attention, config.features, seed=config.seed)]
+        }
+
+    for cost in rows.once("time steps", {"length": length}, time_steps)["costs"]:
+        yield Cost(**cost)
+
+
+def _remembering(summarizer: Summarizer, source: Tensor, rows: Rows) -> Remembering:
+    """Timed once as well."""
+
+    def time_writing() -> Row:
+        return {"found": asdict(remembering_of(summarizer.model, source.to(summarizer.device)))}
+
+    found = rows.once("time writing", {"documents": len(source)}, time_writing)["found"]
+    return Remembering(**found | {"times": tuple(found["times"])})
 
 
 def judge_simulated(curves: int) -> Judged:
