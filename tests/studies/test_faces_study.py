@@ -146,7 +146,7 @@ class Stop(Silent):
 @pytest.mark.parametrize(
     ("part", "share", "kill"),
     [
-        ("network-triplets", 0.5, False),
+        pytest.param("network-triplets", 0.5, False, marks=pytest.mark.slow),
         pytest.param("semi-hard-triplets", 0.5, True, marks=pytest.mark.slow),
         pytest.param("harmonic_1-layer", 0.5, False, marks=pytest.mark.slow),
         pytest.param("alter faces", 0.5, True, marks=pytest.mark.slow),
@@ -380,6 +380,7 @@ def test_less_is_left_of_images_that_are_compressed_more() -> None:
     assert lost[-1] < 5
 
 
+@pytest.mark.slow
 def test_a_collapse_is_a_result_and_is_kept(tmp_path: Path, tiny: FacesStudyConfig) -> None:
     """People who look like nobody cannot be told apart: with the hardest negatives, all become one point."""
     config = resolve(replace(tiny, embedding_dim=2, epochs=150))
