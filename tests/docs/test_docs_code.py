@@ -16,6 +16,7 @@ NOT_RUN = [
     ("README.md", "installs"),
     ("README.md", "serves until"),
     ("docs/how-to/exits.md", "needs timm"),
+    ("docs/how-to/gallery.md", "needs a server"),
     ("docs/learning.md", "tests fail until"),
     ("docs/tutorial.md", "installs"),
 ]
@@ -28,7 +29,13 @@ DIRECTIVES = {
     "{commands}",
 }  # the site's build checks them
 # Pages that train; their Python, which may go on with what their commands made, runs together with the commands.
-SLOW_PAGES = {"docs/tutorial.md", "docs/how-to/difficulty.md", "docs/how-to/faces.md", "docs/how-to/summarize.md"}
+SLOW_PAGES = {
+    "docs/tutorial.md",
+    "docs/tutorial-gallery.md",
+    "docs/how-to/difficulty.md",
+    "docs/how-to/faces.md",
+    "docs/how-to/summarize.md",
+}
 
 
 @pytest.mark.filterwarnings("ignore::shoal.attention.DenominatorWarning")

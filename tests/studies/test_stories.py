@@ -406,6 +406,23 @@ def test_digits_in_place_of_faces_and_faces_that_taught_nothing() -> None:
     assert "hardly learned" not in (told(base).headline or pytest.fail("no headline")).sentence
 
 
+def test_two_generations_lead_to_the_gallery() -> None:
+    """The command that is named is one, and the page that is named is there and tells of it."""
+    from pathlib import Path
+
+    from shoal.cli import app
+
+    story = told(faces()).story
+    assert story is not None
+    text = story.changes[-1]
+    command = text.split("`")[1]
+    parsed, bound, _ = app.parse_args(command.split()[1:], exit_on_error=False, print_error=False)
+    assert parsed.__name__ == "upgrade"
+    assert bound.arguments["model"] == Path("NEW.safetensors")
+    page = Path(__file__).parents[2] / text.split("`")[3]
+    assert "nobody is embedded again" in page.read_text()
+
+
 def test_a_run_without_some_claims_tells_of_the_others() -> None:
     """The quick study of faces compares no sizes of embeddings or of training sets."""
     left = {"larger_embeddings_gain_little", "more_data_help", "returns_diminish", "triplets_beat_classification"}

@@ -316,4 +316,7 @@ def _changes(told: Told) -> tuple[str, ...]:
         "Intervals are over test pairs, not over trainings: another seed gives another network, and differences of a "
         "point or two may turn. Photos that are aligned otherwise, or people of another group, need thresholds of "
         "their own.",
+        "A gallery of your own is a test that no study replaces: `shoal gallery upgrade GALLERY NEW.safetensors "
+        "--photos FOLDER` compares both ways on its own people, writes no old embedding again, and refuses a network "
+        "that would recognise them worse. `docs/gallery.md` says how.",
     )
