@@ -102,6 +102,7 @@ def served(where: str | Path, *, model: Any = EYE, ring: KeyRing | None = None) 
 
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
+        listener.listen(128)  # who comes before the server is up waits
         app = create_service(Desk(where, model), ring=ring)
         server = uvicorn.Server(uvicorn.Config(app, log_level="error"))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})

@@ -110,7 +110,9 @@ def form_of(shape: type[BaseModel], photos: str, *, several: bool) -> dict[str, 
         properties[name] = {"type": "string", "description": about["description"]} if name in AS_JSON else _said(about)
     schema = {"type": "object", "properties": properties, "required": [photos, *fields.get("required", [])]}
     schema["additionalProperties"] = False
-    return {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": schema}}}}
+    kinds = {photos: {"contentType": "image/png, image/jpeg, image/webp, image/bmp, image/gif"}}
+    content = {"multipart/form-data": {"schema": schema, "encoding": kinds}}
+    return {"requestBody": {"required": True, "content": content}}
 
 
 def _said(about: dict[str, Any]) -> dict[str, Any]:
