@@ -89,7 +89,9 @@ def _has(run: Run) -> bool:
 def _desk(house: House, run: Run) -> "Desk":
     from shoal.web.gallery.desk import Desk
 
-    return house.kept((FILE, run.folder), lambda: Desk(run.folder / FILE), lambda desk: desk.close())
+    file = run.folder / FILE
+    # another file under the name is another gallery
+    return house.kept((FILE, run.folder, file.stat().st_ino), lambda: Desk(file), lambda desk: desk.close())
 
 
 def _fill(house: House, run: Run) -> None:
