@@ -15,6 +15,7 @@ from tests.docs.stages import STAGES, Stage
 NOT_RUN = [
     ("README.md", "installs"),
     ("README.md", "serves until"),
+    ("docs/gallery.md", "serves until"),
     ("docs/how-to/exits.md", "needs timm"),
     ("docs/how-to/gallery.md", "needs a server"),
     ("docs/learning.md", "tests fail until"),

@@ -199,3 +199,19 @@ def test_without_scripts(browser: "Browser", tmp_path: Path):  # noqa: F811 - th
         page.set_input_files("[name=photo]", tmp_path / "one.png")
         page.click("main .chief")
         assert "Ann" in page.inner_text(".matches")
+
+
+def test_logging_in_on_a_phone(browser: "Browser", tmp_path: Path):  # noqa: F811 - the fixture
+    key = make_key(tmp_path / "keys.jsonl", "phone")
+    with served(tmp_path / "faces.db", ring=KeyRing(tmp_path / "keys.jsonl")) as address:
+        context = browser.new_context(viewport={"width": 390, "height": 844})
+        page = context.new_page()
+        page.goto(f"{address}/gallery/log")
+        check_page(page)
+        assert page.evaluate("document.querySelector('[name=key]').getBoundingClientRect().right") <= 390 - 16
+        write(page, "[name=key]", "shoal_wrong")
+        assert "expected one of this gallery" in page.inner_text("[role=alert]")
+        assert "shoal_wrong" not in page.content()
+        write(page, "[name=key]", key)
+        assert page.url == f"{address}/gallery"
+        context.close()
