@@ -134,7 +134,7 @@ def test_without_a_key_nothing_is_told_and_nothing_changes(file: Place, ring: Pa
             assert found.headers["www-authenticate"].startswith("Bearer")
             assert client.request(method, address, headers=bearer(key)).status_code in {200, 404, 422}, path
         for header in (f"Basic {key}", key, "Bearer", "Bearer ", f"Bearer {key} x", "Bearer ü"):
-            found = client.get(f"{API}/people", headers={"authorization": header.encode()})
+            found = client.get(f"{API}/people", headers={b"authorization": header.encode()})
             assert found.status_code == 401, header
         assert client.get("/health").status_code == 200
         cookie = {"cookie": f"{COOKIE}={key}"}

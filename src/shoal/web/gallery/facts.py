@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import asdict
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
@@ -130,5 +130,10 @@ def small_picture(request: Request, face: int) -> bytes | None:
 
 def shown_match(match: Match) -> MatchShown:
     """A match, without what JSON cannot say."""
-    values: dict[str, Any] = asdict(match)
-    return MatchShown(**values | {"probability": None if math.isnan(match.probability) else match.probability})
+    return MatchShown(
+        person=match.person,
+        distance=match.distance,
+        probability=None if math.isnan(match.probability) else match.probability,
+        accepted=match.accepted,
+        face=match.face,
+    )

@@ -1,6 +1,7 @@
 """Pages of the gallery that take photos: enrol them, and ask whom one shows."""
 
 import base64
+from collections.abc import Callable
 
 from fastapi import APIRouter, Request
 from fastapi.exceptions import RequestValidationError
@@ -83,7 +84,10 @@ def _identified(request: Request, content: bytes, far: float) -> Response:
 
 def _enrol_page(request: Request, *, status: int = 200, problem: str = "", **found: object) -> Response:
     names = [person.name for person in asker(request).people()[:MOST_NAMES]]
-    context = {"found": None, "person": None, "limits": desk_of(request).limits} | found
+    limits = desk_of(request).limits
+    house = getattr(request.app.state, "house", None)  # the playground takes less at once
+    together = (limits if house is None else house.limits).request_bytes // 1_000_000
+    context = {"found": None, "person": None, "limits": limits, "together": together} | found
     return show(request, "gallery/enrol.html", status=status, problem=problem, names=names, **context)
 
 
@@ -93,7 +97,7 @@ def _identify_page(request: Request, *, status: int = 200, problem: str = "", **
     return show(request, "gallery/identify.html", status=status, problem=problem, empty=empty, **context)
 
 
-def _refused(request: Request, error: Exception, page: "object") -> Response:
+def _refused(request: Request, error: Exception, page: Callable[..., Response]) -> Response:
     """The page as it was, with what is wrong."""
     if isinstance(error, RequestValidationError):
         status, text = 422, sentence_of(error)
@@ -102,6 +106,5 @@ def _refused(request: Request, error: Exception, page: "object") -> Response:
     else:
         assert isinstance(error, ShoalError)
         status, text = 422, cleaned(request, error)
-    assert callable(page)
     answer = page(request, status=status, problem=text)
     return say_problem(answer) if wants_part(request) else answer

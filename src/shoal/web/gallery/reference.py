@@ -110,9 +110,8 @@ def _kind(openapi: Schema, schema: Schema) -> str:
         return f"list of {_kind(openapi, schema.get('items', {}))}"
     if "contentMediaType" in schema:
         return "file"
-    return {"string": "text", "integer": "whole number", "null": "none", "boolean": "true | false"}.get(
-        schema.get("type", ""), schema.get("type", "anything")
-    )
+    kind = str(schema.get("type", "anything"))
+    return {"string": "text", "integer": "whole number", "null": "none", "boolean": "true | false"}.get(kind, kind)
 
 
 def _resolved(openapi: Schema, schema: Schema) -> Schema:
