@@ -1,14 +1,17 @@
 """Enrolling: photos and embeddings, twice the same is once, all of a photo or nothing."""
 
 import io
+import os
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
-from shoal.errors import InputError
-from shoal.gallery import Gallery
+from shoal.errors import InputError, ShoalError
+from shoal.gallery import Gallery, enrol_folder
+from shoal.gallery.enrolling import Wanted, put
+from shoal.gallery.sources import read_photos
 from tests.gallery.made_up import DIM, EYE, Place, directions, fill, picture, write_pictures
 
 
@@ -102,7 +105,7 @@ def test_what_is_no_face_is_refused(file: Place, faces, said):
         assert len(gallery) == 1
 
 
-@pytest.mark.parametrize("name", ["", "   ", "x" * 201, "tab\there"])
+@pytest.mark.parametrize("name", ["", "   ", "x" * 201, "tab\there", "\u200b", "two\u2028lines", "\ud800"])
 def test_names_that_cannot_be_are_refused(file: Place, name):
     with file.open() as gallery, pytest.raises(InputError, match="name"):
         gallery.enrol(name, directions(1, 1)[0])
@@ -133,3 +136,86 @@ def test_a_saved_network_is_found_again_and_missed_when_it_is_gone(tmp_path):
         assert len(gallery) == 4
         with pytest.raises(InputError, match=r"faces\.safetensors.*open it with model="):
             gallery.identify(photos["person 001"][0])
+
+
+def test_nothing_enrolled_is_nobody(file: Place):
+    with file.open(model=EYE) as gallery:
+        assert gallery.enrol("Ann", picture(1), boxes=[[]]) == []
+        assert gallery.enrol("Ann", torch.empty(0, 48)) == []
+        assert gallery.people() == []
+        assert gallery.audit().entries == ()
+
+
+def test_what_is_there_is_not_written_again(place: Place):
+    photos = [picture(person) for person in range(3)]
+    with place.open(model=EYE) as gallery:
+        ids = gallery.enrol(None, photos)
+        gallery.enrol("Ann", photos[0])
+        entries = len(gallery.audit().entries)
+        assert gallery.enrol(None, photos) == ids
+        assert gallery.enrol("Ann", photos[:1]) == ids[:1]
+        assert len(gallery.audit().entries) == entries
+        gallery.enrol("Ann", photos[:1], keep_photos=True)  # is news
+        gallery.enrol("Bob", photos[1:2])
+        assert len(gallery.audit().entries) == entries + 2
+
+
+def test_many_nameless_faces_are_named_in_a_moment(file: Place):
+    import time
+
+    faces = directions(1, 3_000)[0]
+    with file.open() as gallery:
+        gallery.enrol(None, faces)
+        began = time.process_time()
+        gallery.enrol("Ann", faces)
+        assert time.process_time() - began < 3  # looking through all for each of them are nine millions
+        assert [person.faces for person in gallery.people()] == [3_000]
+
+
+def test_a_photo_that_is_deleted_while_it_is_enrolled_leaves_no_face_without_a_vector(file: Place):
+    """Another process forgets somebody between looking what is there and writing."""
+    with file.open(model=EYE) as gallery:
+        gallery.enrol("Ann", picture(1))
+        vanished = Wanted(read_photos(picture(1))[0].digest, "", "", None)
+        gallery.forget("Ann")
+        with pytest.raises(ShoalError, match="enrol it again"), gallery._database.write() as rows:
+            put(rows, gallery._database, 1, [vanished], "Ann")
+        assert len(gallery) == 0
+        assert gallery.people() == []
+
+
+def test_a_file_of_any_name_is_enrolled_and_one_that_cannot_be_read_is_named(file: Place, tmp_path):
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    odd = folder / os.fsdecode(b"gr\xfcn.png")  # Latin-1: no text in UTF-8
+    odd.write_bytes(picture(1))
+    (folder / "device.png").symlink_to("/proc/self/mem")  # a file that gives an error when it is read
+    with file.open(model=EYE) as gallery:
+        found = enrol_folder(gallery, folder)
+        assert (found.photos, found.faces) == (2, 1)
+        assert "device.png" in found.skipped[0][0]
+        assert "that can be read" in found.skipped[0][1]
+        assert [face.name for face in gallery.faces()] == ["gr\ufffdn.png"]
+
+
+def test_a_model_whose_file_was_replaced_or_damaged_stands_in_nobodys_way(tmp_path):
+    from shoal.faces import create_network, save_network
+
+    model = tmp_path / "faces.safetensors"
+    photos = write_pictures(tmp_path / "people", 2, 1)
+    save_network(create_network("compact", 16, image_size=(32, 32), seed=0), model)
+    with Gallery.open(tmp_path / "faces.db", model=model) as gallery:
+        for name, paths in photos.items():
+            gallery.enrol(name, paths)
+    save_network(create_network("compact", 16, image_size=(32, 32), seed=1), model)
+    with Gallery.open(tmp_path / "faces.db") as gallery:
+        assert gallery.forget("person 000").complete
+        with pytest.raises(ShoalError, match="upgrade to it"):
+            gallery.identify(photos["person 001"][0])
+        assert gallery.upgrade(model, force=True).model == "faces"
+        assert gallery.enrol("new", picture(7)) == [3]
+    model.write_bytes(b"no network")
+    with Gallery.open(tmp_path / "faces.db") as gallery:
+        with pytest.raises(ShoalError, match=r"faces\.safetensors"):
+            gallery.identify(picture(7))
+        assert gallery.forget("new").complete

@@ -1,14 +1,17 @@
 """Forgetting: nothing of a person is left in any row, nor in any byte of any file; the others are as they were."""
 
 import functools
+import io
 import json
 import operator
 import sqlite3
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
-from shoal.gallery import Gallery
+from shoal.gallery import Gallery, forgetting
+from shoal.gallery.database import number
 from tests.gallery.made_up import EYE, Place, directions, fill, picture
 
 NAME = "Wilhelmina Unmistakable"
@@ -182,6 +185,85 @@ def test_what_all_thumbnails_have_is_no_trace_of_anybody(file: Place):
     with file.open(model=EYE) as gallery:
         for person in range(3):
             gallery.enrol(f"person {person}", [picture(person, photo) for photo in range(2)])
-        assert len(gallery.thumbnail(1) or b"") < 1300
+        small = gallery.thumbnail(1) or b""
+        assert small.rfind(forgetting.SCAN) > len(small) // 3  # up to there it is tables
         erasure = gallery.forget("person 1")
         assert (erasure.found, erasure.complete) == (0, True)
+
+
+def test_what_others_are_called_too_is_no_trace(tmp_path: Path):
+    """Cameras call photos alike, and names begin alike."""
+    for person in ("Ann Lee", "Ann Leeson"):
+        (tmp_path / person).mkdir()
+        (tmp_path / person / "IMG_0001.png").write_bytes(picture(len(person)))
+    with Gallery.open(tmp_path / "faces.db", model=EYE) as gallery:
+        for person in ("Ann Lee", "Ann Leeson"):
+            gallery.enrol(person, tmp_path / person / "IMG_0001.png")
+        erasure = gallery.forget("Ann Lee")
+        assert erasure.complete
+        assert erasure.found == 0
+        assert [(face.person, face.name) for face in gallery.faces()] == [("Ann Leeson", "IMG_0001.png")]
+
+
+def test_a_black_corner_is_no_trace(tmp_path: Path):
+    """What is black on her photo is black on others, and zeros are what deleted bytes are overwritten with."""
+    dark = io.BytesIO()
+    Image.new("RGB", (60, 60)).save(dark, "BMP")
+    other = dark.getvalue()[:-3] + b"\x10\x20\x30"
+    with Gallery.open(tmp_path / "faces.db", model=EYE) as gallery:
+        gallery.enrol("Ann", dark.getvalue(), keep_photos=True)
+        gallery.enrol("Bob", other, boxes=[[(0, 0, 60, 30)]], keep_photos=True)
+        erasure = gallery.forget("Ann")
+        assert erasure.found == 0
+        assert erasure.complete
+
+
+def test_traces_that_are_left_are_found(tmp_path: Path):
+    """Her vector under another face, which nobody has named: the bytes are there, and it is said."""
+    faces = directions(3, 2)
+    with Gallery.open(tmp_path / "faces.db") as gallery:
+        ids = fill(gallery, faces)
+        nameless = gallery.enrol(None, directions(1, 1, seed=4)[0])
+    connection = sqlite3.connect(tmp_path / "faces.db")
+    connection.execute(
+        "UPDATE vectors SET value = (SELECT value FROM vectors WHERE face = ?) WHERE face = ?",
+        (ids["person 001"][0], nameless[0]),
+    )
+    connection.commit()
+    connection.close()
+    with Gallery.open(tmp_path / "faces.db") as gallery:
+        erasure = gallery.forget("person 001")
+        assert erasure.found == 3
+        assert not erasure.complete
+
+
+def test_a_writer_who_does_not_end_is_said_after_the_rows_have_gone(tmp_path: Path):
+    """Deleting was first, and is not taken back by what cannot be finished after it."""
+    with Gallery.open(tmp_path / "faces.db") as gallery:
+        fill(gallery, directions(4, 2))
+        with gallery._database.write() as rows:
+            deleted = forgetting.delete_person(rows, gallery._database, "clerk", "person 001")
+        gallery._database._patience = 0.3  # type: ignore[attr-defined]
+        gallery._database._pool.drain()  # type: ignore[attr-defined]
+        holder = sqlite3.connect(tmp_path / "faces.db", isolation_level=None)
+        holder.execute("BEGIN IMMEDIATE")
+        assert not forgetting.clean_up(gallery._database, deleted).complete
+        holder.execute("ROLLBACK")
+        holder.close()
+        assert forgetting.clean_up(gallery._database, deleted).complete
+
+
+def test_somebody_who_is_forgotten_meanwhile_is_not_passed_over(place: Place):
+    """While one process finishes, another forgets and is killed: what is left to do stays written down."""
+    with place.open() as gallery:
+        fill(gallery, directions(4, 2))
+        with gallery._database.write() as rows:
+            forgetting.delete_person(rows, gallery._database, "other", "person 002")
+
+        def unscrubbed() -> int:
+            with gallery._database.read() as rows:
+                return number(rows, "SELECT unscrubbed FROM state")
+
+        assert unscrubbed() == 1
+        gallery.forget("person 003")
+        assert unscrubbed() == 0  # of both

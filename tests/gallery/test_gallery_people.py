@@ -128,3 +128,75 @@ def test_a_name_stays_when_a_group_gets_one(file: Place):
         gallery.assign(gallery.cluster(threshold=0.8)[0].faces, "Ann")
         assert [(person.name, person.faces) for person in gallery.people()] == [("Ann", 4)]
         assert gallery.cluster() == []
+
+
+def test_a_link_that_follows_from_others_stays_when_it_is_contradicted_itself(file: Place):
+    """1 and 2 are one person, directly and through 3: taking the direct link for its opposite would contradict 3."""
+    with file.open() as gallery:
+        gallery.enrol(None, directions(3, 1)[:, 0])
+        for a, b in ((1, 2), (1, 3), (2, 3)):
+            gallery.link(a, b, same=True)
+        with pytest.raises(InputError, match="if only through others"):
+            gallery.link(1, 2, same=False)
+        assert [len(group.faces) for group in gallery.cluster(threshold=0.1)] == [3]
+
+
+def test_linked_faces_are_not_given_to_two_people(file: Place):
+    with file.open() as gallery:
+        a, b, c = gallery.enrol(None, directions(3, 1)[:, 0])
+        gallery.link(a, b, same=True)
+        gallery.assign([a], "Ann")
+        with pytest.raises(InputError, match="linked as one person, with two"):
+            gallery.assign([b, c], "Bob")
+        gallery.assign([b], "Ann")
+        with pytest.raises(InputError, match="linked as one person, with two"):
+            gallery.split("Ann", [b], "Bob")
+        assert whose(gallery) == {a: "Ann", b: "Ann", c: None}
+
+
+def test_what_was_told_apart_since_does_not_come_together_by_undoing(file: Place):
+    with file.open() as gallery:
+        ids = fill(gallery, directions(1, 2))["person 000"]
+        gallery.split("person 000", ids[1:], "twin")
+        gallery.link(*ids, same=False)
+        with pytest.raises(InputError, match="told apart"):
+            gallery.undo()
+        assert whose(gallery) == {ids[0]: "person 000", ids[1]: "twin"}
+        gallery.unlink(*ids)
+        assert gallery.undo() == "split"
+        assert whose(gallery) == dict.fromkeys(ids, "person 000")
+
+
+def test_a_name_that_somebody_else_has_by_now_is_not_taken_back(file: Place):
+    with file.open() as gallery:
+        fill(gallery, directions(1, 2))
+        gallery.rename("person 000", "Ann")
+        gallery.enrol("person 000", directions(1, 1, seed=5)[0])
+        with pytest.raises(InputError, match="somebody else has by now"):
+            gallery.undo()
+        gallery.rename("person 000", "Bob")
+        assert gallery.undo() == "rename"  # of Bob
+        gallery.forget("person 000")
+        assert gallery.undo() == "rename"
+        assert [person.name for person in gallery.people()] == ["person 000"]
+
+
+@pytest.mark.parametrize("name", ["Zoë", "Ω 山田 太郎", "\u202bאבי\u202c", "👩‍👧", "O'Neil; DROP TABLE people", "50 %"])
+def test_names_of_all_scripts_are_kept(place: Place, name: str):
+    faces = directions(1, 2, seed=3)[0]
+    with place.open() as gallery:
+        gallery.enrol(f"  {name} ", faces)
+        assert [person.name for person in gallery.people()] == [name]
+        assert gallery.identify(faces[0])[0].person == name
+        gallery.rename(name, "x")
+        assert gallery.undo() == "rename"
+        assert gallery.forget(name).faces == 2
+        assert gallery.people() == []
+
+
+def test_a_name_is_one_however_its_letters_are_composed(file: Place):
+    faces = directions(1, 2)[0]
+    with file.open() as gallery:
+        gallery.enrol("Zoe\u0308", faces[:1])
+        gallery.enrol("Zoë", faces[1:])
+        assert [(person.name, person.faces) for person in gallery.people()] == [("Zoë", 2)]

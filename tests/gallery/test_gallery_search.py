@@ -1,5 +1,7 @@
 """Searching: the same answers as looking at every face one by one, in every state a gallery can be in."""
 
+import sqlite3
+
 import numpy as np
 import pytest
 import torch
@@ -103,3 +105,65 @@ def test_wrong_questions_are_refused(file: Place):
             gallery.identify(faces[0])
         with pytest.raises(InputError, match=r"share in \(0, 0.5\]"):
             gallery.identify(faces[0, 0], far=0.0)
+
+
+def test_few_people_with_many_faces_are_all_found_and_any_k_will_do(file: Place):
+    """Three people in ten thousand faces, and unnamed ones between them: fewer than k are there."""
+    faces = directions(4, 2_500, noise=0.2)
+    with file.open() as gallery:
+        for i in range(3):
+            gallery.enrol(f"person {i}", faces[i])
+        gallery.enrol(None, faces[3])
+        known = {f"person {i}": rows for i, rows in enumerate(faces[:3])}
+        for k in (1, 2, 3, 5, 10**9):
+            check_against_hand(gallery, known, directions(2, 1, seed=9)[:, 0], k=k)
+
+
+def test_a_read_that_fails_in_the_middle_is_made_up_for(file: Place):
+    """One row of the second model is too short: nothing of the first is taken twice when it has been mended."""
+    faces = directions(30, 3)
+    with file.open() as gallery:
+        fill(gallery, faces)
+        gallery.upgrade(None, embeddings={face.id: faces.reshape(-1, DIM)[face.id - 1] for face in gallery.faces()})
+        connection = sqlite3.connect(file.where)
+        ((row, value),) = connection.execute("SELECT id, value FROM vectors WHERE model = 2 LIMIT 1").fetchall()
+        connection.execute("UPDATE vectors SET value = ? WHERE id = ?", (value[:-4], row))
+        connection.commit()
+        with pytest.raises(ValueError, match="reshape"):
+            gallery.identify(faces[0, 0])
+        connection.execute("UPDATE vectors SET value = ? WHERE id = ?", (value, row))
+        connection.commit()
+        connection.close()
+        assert gallery.identify(faces[7, 0])[0].person == "person 007"
+        banks = gallery._memory.snapshot().banks
+        assert [len(bank.vectors) for bank in banks.values()] == [90, 90]
+
+
+def test_a_gallery_from_which_all_were_forgotten_is_empty_again(place: Place):
+    faces = directions(2, 2)
+    with place.open() as gallery:
+        for name in fill(gallery, faces):
+            gallery.forget(name)
+        assert gallery.identify(faces[0, 0]) == []
+        assert gallery.identify(faces[0, 0]).unknown
+        assert gallery.cluster() == []
+        assert gallery.undo() is None
+        assert gallery.calibration().threshold is None
+        with pytest.raises(InputError, match="somebody in the gallery"):
+            gallery.verify("person 000", faces[0, 0])
+        with pytest.raises(InputError, match="expected 20 people"):
+            gallery.upgrade(None, embeddings={1: faces[0, 0]})
+        fill(gallery, faces)
+        assert gallery.identify(faces[1, 1])[0].person == "person 001"
+
+
+def test_two_people_are_enough_to_be_told_apart_and_too_few_for_a_promise(place: Place):
+    faces = directions(2, 5)
+    with place.open() as gallery:
+        fill(gallery, faces[:, :4])
+        found = gallery.identify(faces[1, 4])
+        assert [match.person for match in found] == ["person 001", "person 000"]
+        assert found.unknown is None
+        assert "no threshold" in found.note
+        assert gallery.calibration(0.5).threshold is None
+        assert [group.nearest for group in gallery.cluster()] == []

@@ -186,3 +186,22 @@ def test_an_upgrade_by_somebody_else_meanwhile_is_noticed(file: Place):
             upgrading.carry_out(rows, one._database, "one", embedder, planned)
         assert len(one.models()) == 2
         assert one.identify(turned(faces)[3, 0])[0].person == "person 003"
+
+
+def test_a_model_that_was_rolled_back_from_is_taken_again(place: Place):
+    with place.open(model=EYE) as gallery:
+        for person in range(24):
+            gallery.enrol(f"person {person:03}", [picture(person, 0), picture(person, 1)], keep_photos=True)
+        first = gallery.upgrade(SHARPER)
+        gallery.rollback()
+    with place.open(model=EYE) as gallery:
+        again = gallery.upgrade(SHARPER)
+        assert again.gate == first.gate
+        assert (again.kept, again.added) == (first.kept + first.added, 0)
+        assert [model.state for model in gallery.models()] == ["past", "active"]
+        assert gallery.identify(picture(7, 9))[0].person == "person 007"
+        with pytest.raises(InputError, match="which is active"):
+            gallery.upgrade(SHARPER)
+        with pytest.raises(InputError, match="which is past"):
+            gallery.upgrade(EYE)
+        assert [entry.what for entry in gallery.audit().entries][-3:] == ["upgrade", "rollback", "upgrade"]

@@ -14,7 +14,7 @@ from shoal.gallery import people, upgrading
 from shoal.gallery.audit import write_entry
 from shoal.gallery.database import Database, Rows
 from shoal.gallery.embedder import Embedder, unit_rows
-from shoal.gallery.enrolling import Wanted, embed_photos, parse_box, put
+from shoal.gallery.enrolling import Wanted, embed_photos, known, parse_box, put, settled
 from shoal.gallery.matching import Matcher
 from shoal.gallery.memory import Memory, Snapshot
 from shoal.gallery.models import Version, active, read_versions, source_of
@@ -52,20 +52,25 @@ class Core:
         model = self._model(self._embedder, faces)
         vectors = unit_rows(faces, model.dim, "embeddings")
         wanted = [Wanted(embedding_digest(model.digest, vector), "", "", vector) for vector in vectors]
+        there = known(self._database, model.id, [face.photo for face in wanted])
+        if (done := settled(wanted, there, person, keep=False)) is not None:
+            return done
         with self._writing() as rows:
             return self._put(rows, model.id, wanted, person)
 
     def _put(self, rows: Rows, model: int, wanted: Sequence[Wanted], person: str | None) -> list[int]:
-        name = None if person is None else people.check_name(person)
-        found = put(rows, self._database, model, wanted, name)
-        owner = None if name is None else people.person_named(rows, name)
+        found = put(rows, self._database, model, wanted, person)
+        owner = None if person is None else people.person_named(rows, person)
         write_entry(rows, self._who, "enrol", faces=found[:100], count=len(found), person=owner)
         return found
 
     def _add_vectors(self, rows: Rows, model: int, new: upgrading.New) -> None:
-        there = {int(row[0]) for row in rows.all("SELECT face FROM vectors WHERE model = ?", model)}
-        alive = {int(row[0]) for row in rows.all("SELECT id FROM faces")}
-        added = [face for face in new if face in alive - there]
+        if not new:
+            return
+        marks = ", ".join("?" * len(new))
+        there = rows.all(f"SELECT face FROM vectors WHERE model = ? AND face IN ({marks})", model, *new)
+        alive = rows.all(f"SELECT id FROM faces WHERE id IN ({marks})", *new)
+        added = [int(face) for (face,) in alive if (face,) not in there]
         rows.many(
             "INSERT INTO vectors (face, model, value, added) VALUES (?, ?, ?, ?)",
             [(face, model, self._database.encode(new[face]), rows.revision) for face in added],

@@ -1,6 +1,6 @@
 """Bringing faces into the gallery: each photo in one transaction, and the same photo twice is one photo."""
 
-from collections.abc import Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from shoal.data.faces.images import read_face
 from shoal.data.faces.regions import Box
-from shoal.errors import InputError, wrong
+from shoal.errors import InputError, ShoalError, wrong
 from shoal.gallery.database import Database, Rows, now
 from shoal.gallery.embedder import Embedder
 from shoal.gallery.people import check_together, person_or_new, several
@@ -58,26 +58,49 @@ def parse_box(text: str) -> Box | None:
     return left, top, right, bottom
 
 
-def known(database: Database, model: int, digests: Sequence[str]) -> set[tuple[str, str]]:
-    """(photo, box) of faces that have a vector of a model already."""
-    found: set[tuple[str, str]] = set()
+@dataclass(frozen=True)
+class Known:
+    """A face that has a vector already.
+
+    Attributes:
+        face: its number.
+        person: by name; None where nobody has said.
+        kept: whether its photo is kept.
+    """
+
+    face: int
+    person: str | None
+    kept: bool
+
+
+def known(database: Database, model: int, digests: Sequence[str]) -> dict[tuple[str, str], Known]:
+    """Faces that have a vector of a model already, by photo and box."""
+    found: dict[tuple[str, str], Known] = {}
     with database.read() as rows:
         for part in several(list(dict.fromkeys(digests))):
             marks = ", ".join("?" * len(part))
-            found.update(
-                (digest, box)
-                for digest, box in rows.all(
-                    "SELECT p.digest, f.box FROM photos p JOIN faces f ON f.photo = p.id "
-                    f"JOIN vectors v ON v.face = f.id AND v.model = ? WHERE p.digest IN ({marks})",
-                    model,
-                    *part,
-                )
-            )
+            for digest, box, face, person, kept in rows.all(
+                "SELECT p.digest, f.box, f.id, q.name, p.image IS NOT NULL FROM photos p "
+                "JOIN faces f ON f.photo = p.id JOIN vectors v ON v.face = f.id AND v.model = ? "
+                f"LEFT JOIN people q ON q.id = f.person WHERE p.digest IN ({marks})",
+                model,
+                *part,
+            ):
+                found[digest, box] = Known(int(face), person, bool(kept))
     return found
 
 
+def settled(
+    wanted: Sequence[Wanted], there: Mapping[tuple[str, str], Known], person: str | None, *, keep: bool
+) -> list[int] | None:
+    """The numbers of faces of which nothing has to be written; None where something has."""
+    found = [there.get((face.photo, face.box)) for face in wanted]
+    done = [one for one in found if one and person in (None, one.person) and (one.kept or not keep)]
+    return [one.face for one in done] if len(done) == len(wanted) else None
+
+
 def embed_photos(
-    embedder: Embedder, photos: Sequence[Photo], boxes: Sequence[Sequence[Box | None]], skip: set[tuple[str, str]]
+    embedder: Embedder, photos: Sequence[Photo], boxes: Sequence[Sequence[Box | None]], skip: Container[tuple[str, str]]
 ) -> list[list[Wanted]]:
     """The faces of photos with their vectors; of those to skip without.
 
@@ -165,9 +188,9 @@ def _photo_ids(rows: Rows, digests: Sequence[str]) -> dict[str, int]:
 
 
 def _put_faces(rows: Rows, wanted: Sequence[tuple[int, str]], owner: int | None) -> dict[tuple[int, str], int]:
-    there = _face_rows(rows, wanted)
+    asked, there = set(wanted), _face_rows(rows, wanted)
     for (photo, box), (face, person) in there.items():
-        if owner is None or person == owner or (photo, box) not in set(wanted):
+        if owner is None or person == owner or (photo, box) not in asked:
             continue
         if person is not None:
             name = rows.all("SELECT name FROM people WHERE id = ?", person)[0][0]
@@ -197,12 +220,14 @@ def _face_rows(rows: Rows, places: Sequence[tuple[int, str]]) -> dict[tuple[int,
 def _put_vectors(rows: Rows, database: Database, model: int, vectors: dict[int, NDArray[np.float32] | None]) -> None:
     given = {face: vector for face, vector in vectors.items() if vector is not None}
     there: set[int] = set()
-    for part in several(list(given)):
+    for part in several(list(vectors)):
         marks = ", ".join("?" * len(part))
         there |= {
             int(row[0])
             for row in rows.all(f"SELECT face FROM vectors WHERE model = ? AND face IN ({marks})", model, *part)
         }
+    if not vectors.keys() - given.keys() <= there:
+        raise ShoalError("photo: it was deleted from the gallery while this was under way; enrol it again")
     rows.many(
         "INSERT INTO vectors (face, model, value, added) VALUES (?, ?, ?, ?)",
         [(face, model, database.encode(vector), rows.revision) for face, vector in given.items() if face not in there],

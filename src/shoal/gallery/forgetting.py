@@ -16,6 +16,7 @@ from shoal.gallery.values import Erasure
 
 PIECE = 48  # bytes of a deleted value that the scan looks for
 JPEG, SCAN = b"\xff\xd8", b"\xff\xda"  # how files of this format begin, and what is before their own bytes
+VARIED = 8  # values that its bytes have at least: black is black on all photos
 PIECES = (0.5, 0.75, 1.0)  # where in each value: not at its beginning, where all photos of a format are alike
 
 
@@ -42,9 +43,10 @@ def delete_person(rows: Rows, database: Database, who: str, name: str) -> Delete
     Raises:
         InputError: if nobody has this name.
     """
-    person = person_named(rows, name)
+    person, names = person_named(rows, name), {name}
     faces = [int(row[0]) for row in rows.all("SELECT id FROM faces WHERE person = ?", person)]
-    traces, vectors, photos = [name.encode()], 0, 0
+    traces: list[bytes] = []
+    vectors = photos = 0
     for part in several(faces):
         marks = ", ".join("?" * len(part))
         values = rows.all(f"SELECT value FROM vectors WHERE face IN ({marks})", *part)
@@ -55,16 +57,15 @@ def delete_person(rows: Rows, database: Database, who: str, name: str) -> Delete
         rows.run(f"DELETE FROM vectors WHERE face IN ({marks})", *part)
         rows.run(f"DELETE FROM links WHERE a IN ({marks}) OR b IN ({marks})", *part, *part)
         rows.run(f"DELETE FROM faces WHERE id IN ({marks})", *part)
-        for photo, *content in seen:
-            traces += [
-                value if isinstance(value, bytes) else str(value).encode() for value in map(_plain, content) if value
-            ]
+        for photo, digest, called, *pictures in seen:
+            names |= {digest, called}
+            traces += [bytes(picture) for picture in pictures if picture is not None]
             photos += _delete_photo(rows, int(photo))
     _delete_history(rows, person, set(faces))
     rows.run("DELETE FROM people WHERE id = ?", person)
     rows.run("UPDATE state SET erasures = erasures + 1, unscrubbed = 1")
     write_entry(rows, who, "forget", person=person, faces=len(faces), vectors=vectors, photos=photos)
-    return Deleted(len(faces), vectors, photos, tuple(traces))
+    return Deleted(len(faces), vectors, photos, (*traces, *_only_here(rows, names)))
 
 
 def clean_up(database: Database, deleted: Deleted) -> Erasure:
@@ -100,14 +101,28 @@ def _delete_history(rows: Rows, person: int, faces: set[int]) -> None:
             rows.run("DELETE FROM undone WHERE id = ?", row)
 
 
+def _only_here(rows: Rows, names: set[str]) -> list[bytes]:
+    """Those of the names of a person and of photos that nothing else is called: others' photos may be 1.jpg, too."""
+    others = [
+        str(row[0])
+        for sql in (
+            "SELECT name FROM people",
+            "SELECT DISTINCT name FROM photos",
+            "SELECT before FROM undone",
+            "SELECT DISTINCT who FROM audit",
+            "SELECT about FROM models",
+            "SELECT name FROM models",
+        )
+        for row in rows.all(sql)
+    ]
+    kept = "\n".join(others)
+    return [name.encode() for name in sorted(names) if name and name not in kept]
+
+
 def _bytes(database: Database, value: object) -> bytes:
     if isinstance(value, bytes | memoryview):
         return bytes(value)
     return database.decode([value], 1).tobytes()
-
-
-def _plain(value: object) -> object:
-    return bytes(value) if isinstance(value, memoryview) else value
 
 
 def _pieces(trace: bytes) -> list[bytes]:
@@ -122,5 +137,5 @@ def _pieces(trace: bytes) -> list[bytes]:
     if len(trace) <= PIECE:
         return [trace]
     last = len(trace) - PIECE
-    starts = [int(last * share) for share in PIECES]
-    return [trace[start : start + PIECE] for start in starts]
+    pieces = [trace[start : start + PIECE] for start in (int(last * share) for share in PIECES)]
+    return [piece for piece in pieces if len(set(piece)) >= VARIED]

@@ -21,10 +21,10 @@ from shoal.gallery.audit import read_log
 from shoal.gallery.core import Core, check_boxes, read_faces
 from shoal.gallery.database import number, open_database
 from shoal.gallery.embedder import Embedder, unit_rows
-from shoal.gallery.enrolling import embed_photos, known, with_pictures
+from shoal.gallery.enrolling import embed_photos, known, settled, with_pictures
 from shoal.gallery.models import Version, active, find_version, read_versions
 from shoal.gallery.opening import choose, dim_of, login, vectors_only
-from shoal.gallery.sources import is_embeddings, read_photos
+from shoal.gallery.sources import find_photos, is_embeddings, read_photos
 from shoal.gallery.values import AuditLog, Calibration, Erasure, Face, Group, Match, Matches, Person, Upgrade
 
 FAR = 0.01  # false-accept rate of answers unless another is asked for
@@ -63,7 +63,8 @@ class Gallery(Core):
         """
         database = open_database(str(where))
         try:
-            return cls(database, choose(database, model), who or login())
+            embedder = None if model is None else choose(database, model)  # else from its file, when it is needed
+            return cls(database, embedder, who or login())
         except BaseException:
             database.close()
             raise
@@ -117,18 +118,22 @@ class Gallery(Core):
                 person's. Photos before the one that is refused are in.
             ShoalError: if the gallery cannot be written.
         """
+        name = None if person is None else people.check_name(person)
         if is_embeddings(faces):
-            return self._enrol_vectors(person, faces)
+            return self._enrol_vectors(name, faces)
         photos = read_photos(faces)
         on_them = check_boxes(boxes, len(photos))
         embedder = self._need_embedder()
         model = self._model(embedder)
-        skip = known(self._database, model.id, [photo.digest for photo in photos])
+        there = known(self._database, model.id, [photo.digest for photo in photos])
         found: list[int] = []
-        for wanted, photo in zip(embed_photos(embedder, photos, on_them, skip), photos, strict=True):
-            pictured = with_pictures(wanted, photo, keep=keep_photos)
-            with self._writing() as rows:
-                found += self._put(rows, model.id, pictured, person)
+        for wanted, photo in zip(embed_photos(embedder, photos, on_them, there), photos, strict=True):
+            done = settled(wanted, there, name, keep=keep_photos)
+            if done is None:
+                pictured = with_pictures(wanted, photo, keep=keep_photos)
+                with self._writing() as rows:
+                    done = self._put(rows, model.id, pictured, name)
+            found += done
         return found
 
     def identify(self, face: Any, k: int = 5, *, box: Box | None = None, far: float = FAR) -> Matches:
@@ -259,11 +264,12 @@ class Gallery(Core):
 
         Its vectors have to compare with the old ones as they are (harmonic training) or through a ridge map. Which, and
         whether recognition does not get worse, is measured on faces of people on whom nothing was fitted; their new
-        vectors are added. Kept photos are used, and those that are given.
+        vectors are added. Kept photos are used, and those that are given. A model from which the gallery was rolled
+        back is taken again as it was.
 
         Args:
             model: as for `open`.
-            photos: files that were enrolled, to measure on; others are passed over.
+            photos: files that were enrolled, to measure on; others are looked at and passed over.
             embeddings: or ready: vectors of the new model by the numbers of faces.
             way: "as it is" or "translated"; measured unless given.
             force: go on although recognition gets worse, or nothing can be measured.
@@ -280,15 +286,15 @@ class Gallery(Core):
         if old is None:
             raise wrong("gallery", expected="faces", got="none", fix="open it with the new model instead")
         embedder = Embedder.of(model) if model is not None else vectors_only(dim_of(embeddings), snapshot.versions)
-        if find_version(snapshot.versions, embedder.digest) is not None:
-            raise wrong(
-                "model", expected="one that the gallery has never had", got=f"{embedder.name!r}, which it knows"
-            )
+        if (had := find_version(snapshot.versions, embedder.digest)) is not None:
+            with self._writing() as rows:
+                done = upgrading.take_again(rows, self._who, had)
+            self._embedder = embedder
+            return done
         new = {int(f): unit_rows(v, embedder.dim, f"face {f}")[0] for f, v in (embeddings or {}).items()}
         if not new:
-            given = {photo.digest: photo.content for photo in read_photos(list(photos))} if photos else {}
             measured = upgrading.faces_to_measure(snapshot)
-            new = upgrading.embed_again(self._database, embedder, measured, given)
+            new = upgrading.embed_again(self._database, embedder, measured, find_photos(photos))
         planned = upgrading.plan(snapshot, old, new, way=way, force=force)
         with self._writing() as rows:
             done = upgrading.carry_out(rows, self._database, self._who, embedder, planned)

@@ -1,5 +1,6 @@
 """Faces that nobody has named, grouped by person; what people know is kept: links, and one face of a person a photo."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 
 import numpy as np
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 from shoal.errors import wrong
 from shoal.faces.clustering import MOST_FACES, cluster
 from shoal.gallery.audit import write_entry
-from shoal.gallery.database import Rows, one
+from shoal.gallery.database import Rows
 from shoal.gallery.memory import Snapshot
 from shoal.gallery.models import bring_down, meeting
 from shoal.gallery.people import owners
@@ -106,23 +107,29 @@ def _unnamed(snapshot: Snapshot, query: int) -> tuple[NDArray[np.float32], NDArr
 
 def _check_others(rows: Rows, a: int, b: int, *, same: bool) -> None:
     """Refuse a link that what follows from others contradicts."""
-    together = _component(rows, a)
+    links = [link for link in read_links(rows) if link[:2] != (a, b)]
+    together = _component(links, a)
     if not same:
-        if b in together and one(rows, "SELECT 1 FROM links WHERE a = ? AND b = ? AND same = 1", a, b) is None:
-            raise wrong("faces", expected="faces that are not linked as one person", got=f"{a} and {b}, which are")
+        if b in together:
+            got = f"{a} and {b}, which are, if only through others"
+            raise wrong("faces", expected="faces that are not linked as one person", got=got)
         return
-    others = _component(rows, b)
-    apart = [(x, y) for x, y, kind in read_links(rows) if not kind and (x, y) != (a, b)]
+    others = _component(links, b)
+    apart = [(x, y) for x, y, kind in links if not kind]
     clash = next(((x, y) for x, y in apart if {x, y} & together and {x, y} & others), None)
     if clash is not None and together.isdisjoint(others):
         raise wrong("faces", expected="faces that were not told apart", got=f"{clash[0]} and {clash[1]}, which were")
 
 
-def _component(rows: Rows, face: int) -> set[int]:
+def _component(links: Sequence[tuple[int, int, int]], face: int) -> set[int]:
     """Faces that links say are the same person as this one."""
-    pairs = [(a, b) for a, b, same in read_links(rows) if same]
+    beside: dict[int, set[int]] = defaultdict(set)
+    for a, b, same in links:
+        if same:
+            beside[a].add(b)
+            beside[b].add(a)
     found, edge = {face}, {face}
     while edge:
-        edge = {y for x, y in (*pairs, *((b, a) for a, b in pairs)) if x in edge} - found
+        edge = set().union(*(beside[one] for one in edge)) - found
         found |= edge
     return found

@@ -39,9 +39,9 @@ class Matcher:
     """Answers from snapshots; keeps what it has prepared until the gallery has changed."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock, self._learning = threading.Lock(), threading.Lock()
         self._learned: dict[tuple[int, int, float], _Learned] = {}
-        self._sides: tuple[Snapshot, int, list[Side]] | None = None
+        self._sides: tuple[Snapshot, dict[int, list[Side]]] | None = None
 
     def identify(self, snapshot: Snapshot, query: int, vector: NDArray[np.float32], k: int, far: float) -> Matches:
         """The k people that a vector of a model is most probably of."""
@@ -91,24 +91,37 @@ class Matcher:
         return min((matches[0] for matches in found if matches), key=lambda match: match.distance, default=None)
 
     def calibration(self, snapshot: Snapshot, query: int, stored: int, far: float) -> Calibration:
-        """What distances between vectors of two models mean, learned anew when the gallery has changed enough."""
+        """What distances between vectors of two models mean, learned anew when the gallery has changed enough.
+
+        While one thread learns, others go on with what was learned before, unless somebody has been forgotten since.
+        """
         if not 0 < far <= 0.5:
             raise wrong("far", expected="a share in (0, 0.5]", got=far, fix="give 0.1 % as 0.001")
-        named = int((snapshot.people != NOBODY).sum())
-        with self._lock:
-            learned = self._learned.get((query, stored, far))
-            if learned is not None and learned.holds(named, snapshot.erasures):
-                return learned.calibration
-            calibration = calibrate(named_faces(snapshot, query, stored), far)
-            self._learned[query, stored, far] = _Learned(calibration, named, snapshot.erasures)
-            return calibration
+        named, key = int((snapshot.people != NOBODY).sum()), (query, stored, far)
+        learned = self._learned.get(key)
+        if learned is not None and learned.holds(named, snapshot.erasures):
+            return learned.calibration
+        will_do = learned if learned is not None and learned.erasures == snapshot.erasures else None
+        if not self._learning.acquire(blocking=will_do is None) and will_do is not None:
+            return will_do.calibration
+        try:
+            learned = self._learned.get(key)
+            if learned is None or not learned.holds(named, snapshot.erasures):
+                calibration = calibrate(named_faces(snapshot, query, stored), far)
+                learned = self._learned[key] = _Learned(calibration, named, snapshot.erasures)
+            return learned.calibration
+        finally:
+            self._learning.release()
 
     def prepared(self, snapshot: Snapshot, query: int) -> list[Side]:
         """What queries of a model are compared with."""
         with self._lock:
-            if self._sides is None or self._sides[0] is not snapshot or self._sides[1] != query:
-                self._sides = (snapshot, query, sides(snapshot, query))
-            return self._sides[2]
+            if self._sides is None or self._sides[0] is not snapshot:
+                self._sides = (snapshot, {})
+            by_query = self._sides[1]
+            if query not in by_query:
+                by_query[query] = sides(snapshot, query)
+            return by_query[query]
 
     def forget(self) -> None:
         """Keep nothing that was learned from somebody who has been forgotten."""

@@ -21,6 +21,7 @@ from safetensors.torch import save as to_bytes
 from shoal.errors import wrong
 from shoal.faces.translation import Translation
 from shoal.gallery.database import Rows, now, plain
+from shoal.gallery.values import Gate
 
 ACTIVE, PAST, WITHDRAWN = "active", "past", "withdrawn"
 _COLUMNS = "id, name, digest, dim, about, parent, translation, state"
@@ -73,6 +74,12 @@ def add_version(rows: Rows, version: Version, gate: object = None) -> Version:
         None if gate is None else plain(gate),
     )
     return replace(version, id=int(found[0][0]))
+
+
+def read_gate(rows: Rows, version: Version) -> Gate | None:
+    """What a model's upgrade was decided on; None where nothing was measured."""
+    text = rows.all("SELECT gate FROM models WHERE id = ?", version.id)[0][0]
+    return None if text is None else Gate(**json.loads(text))
 
 
 def set_state(rows: Rows, version: Version, state: str) -> None:

@@ -29,7 +29,8 @@ def choose(database: Database, model: Any) -> Embedder | None:
         return None
     embedder = Embedder.of(path)
     if version is not None and embedder.digest != version.digest:
-        raise ShoalError(f"{path}: expected the gallery's model, got another; open the gallery with model=…")
+        fix = "upgrade to it, or open the gallery with model=…"
+        raise ShoalError(f"{path}: expected the gallery's model, got another; {fix}")
     return embedder
 
 

@@ -34,7 +34,8 @@ def check_name(name: str) -> str:
     kept = unicodedata.normalize("NFC", name).strip()
     if not kept or len(kept) > LONGEST_NAME:
         raise wrong("name", expected=f"1 to {LONGEST_NAME} characters", got=len(kept))
-    if any(unicodedata.category(letter) in ("Cc", "Cs") for letter in kept):
+    kinds = {unicodedata.category(letter) for letter in kept}
+    if kinds & {"Cc", "Cs", "Zl", "Zp"} or all(kind[0] in "CZ" for kind in kinds):
         raise wrong("name", expected="characters that can be shown", got=ascii(kept))
     return kept
 
@@ -142,7 +143,11 @@ def split(rows: Rows, who: str, name: str, faces: Faces, new: str | None) -> Non
 
 
 def undo(rows: Rows, who: str) -> str | None:
-    """Take back the newest change of whose faces are whose; gives what it was, None where there is none."""
+    """Take back the newest change of whose faces are whose; gives what it was, None where there is none.
+
+    Raises:
+        InputError: if somebody else has the name by now, or faces would come together that were told apart since.
+    """
     found = one(rows, "SELECT id, what, before FROM undone ORDER BY id DESC LIMIT 1")
     if found is None:
         return None
@@ -152,6 +157,8 @@ def undo(rows: Rows, who: str) -> str | None:
     now_owners = [int(x[0]) for x in rows.all("SELECT DISTINCT person FROM faces WHERE person IS NOT NULL")]
     back = _bring_back(rows, names)
     _give(rows, {face: back.get(owner, owner) for face, owner in faces.items() if _is_there(rows, face)})
+    for person in back.values():
+        check_together(rows, person)
     rows.run("DELETE FROM undone WHERE id = ?", row)
     remove_nobodies(rows, [person for person in now_owners if person not in back.values()])
     write_entry(rows, who, "undo", change=what, faces=sorted(faces))
@@ -179,7 +186,7 @@ def owners(rows: Rows, faces: Faces) -> dict[int, int | None]:
 
 
 def check_together(rows: Rows, person: int) -> None:
-    """Refuse a person of whom two faces are on one photo, or were told apart.
+    """Refuse a person of whom two faces are on one photo, or were told apart, or one is linked with somebody else.
 
     Raises:
         InputError: naming the faces.
@@ -202,6 +209,16 @@ def check_together(rows: Rows, person: int) -> None:
     if apart is not None:
         got = f"faces {apart[0]} and {apart[1]}, which were told apart"
         raise wrong("faces", expected="faces that may be one person's", got=got, fix="remove that link first")
+    linked = one(
+        rows,
+        "SELECT l.a, l.b FROM links l JOIN faces x ON x.id = l.a JOIN faces y ON y.id = l.b "
+        "WHERE l.same = 1 AND x.person <> y.person AND (x.person = ? OR y.person = ?) LIMIT 1",
+        person,
+        person,
+    )
+    if linked is not None:
+        got = f"faces {linked[0]} and {linked[1]}, which were linked as one person, with two"
+        raise wrong("faces", expected="linked faces with one person", got=got, fix="remove that link first")
 
 
 def remember(
@@ -250,9 +267,10 @@ def _bring_back(rows: Rows, names: dict[int, str]) -> dict[int, int]:
     back = {}
     for person, name in names.items():
         if one(rows, "SELECT id FROM people WHERE id = ?", person) is not None:
-            taken = one(rows, "SELECT id FROM people WHERE name = ? AND id <> ?", name, person)
-            if taken is None:
-                _call(rows, person, name)
+            if one(rows, "SELECT id FROM people WHERE name = ? AND id <> ?", name, person) is not None:
+                got = f"{name!r}, which somebody else has by now"
+                raise wrong("name", expected="one that nobody has", got=got, fix="rename or merge the two first")
+            _call(rows, person, name)
             back[person] = person
         else:
             back[person] = person_or_new(rows, name)

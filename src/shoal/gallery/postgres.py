@@ -7,8 +7,9 @@ Source: https://www.postgresql.org/docs/18/explicit-locking.html (advisory locks
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 SCHEMA = "shoal_gallery"
 TYPES = {"id": "BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY", "blob": "BYTEA", "vector": "vector"}
 LOCK = 0x53686F61  # of writers
-PATIENCE = 20  # seconds
+PATIENCE = 20.0  # seconds
 _GUARD = """
 CREATE OR REPLACE FUNCTION audit_only_grows() RETURNS trigger LANGUAGE plpgsql AS
 $$ BEGIN RAISE EXCEPTION 'the audit log only grows'; END $$
@@ -42,7 +43,7 @@ class Postgres:
         patience: seconds to wait for a connection, and while others write.
     """
 
-    def __init__(self, where: str, patience: int = PATIENCE):
+    def __init__(self, where: str, patience: float = PATIENCE):
         try:
             import pgvector.psycopg  # noqa: F401 - said here rather than in the middle of something
             import psycopg  # noqa: F401
@@ -50,7 +51,7 @@ class Postgres:
             fix = "pip install 'shoal[postgres]'"
             raise ShoalError(f"{error.name} is needed for a gallery in PostgreSQL; {fix}") from None
         self._where, self._patience = where, patience
-        self.location = where.split("@")[-1]  # without who, and the password
+        self.location = shown(where)
         self._pool = Pool(self._connect, lambda connection: connection.close())
         try:
             self._prepare()
@@ -59,32 +60,43 @@ class Postgres:
             raise
 
     def _connect(self) -> "Connection[Any]":
-        import psycopg
         from pgvector.psycopg import register_vector
 
-        with self._explained():
-            connection = psycopg.connect(self._where, connect_timeout=self._patience, autocommit=True)
-            try:
-                for setting in (
-                    f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}",
-                    "CREATE EXTENSION IF NOT EXISTS vector",
-                    f"SET search_path TO {SCHEMA}, public",
-                    f"SET lock_timeout TO '{self._patience}s'",
-                ):
-                    connection.execute(setting)  # type: ignore[arg-type]
+        connection = self._plain()
+        try:
+            with self._explained():
                 register_vector(connection)
+            return connection
+        except BaseException:
+            connection.close()
+            raise
+
+    def _plain(self) -> "Connection[Any]":
+        """A connection that knows no vectors, which a new database does not either."""
+        import psycopg
+
+        with self._explained():
+            connection = psycopg.connect(self._where, connect_timeout=max(2, int(self._patience)), autocommit=True)
+            try:
+                connection.execute(f"SET search_path TO {SCHEMA}, public")  # type: ignore[arg-type]
+                connection.execute(f"SET lock_timeout TO '{int(1000 * self._patience)}ms'")  # type: ignore[arg-type]
                 return connection
             except BaseException:
                 connection.close()
                 raise
 
     def _prepare(self) -> None:
-        with self._pool.take() as connection, self._explained(), connection.transaction():
+        with closing(self._plain()) as connection, self._explained(), self._alone(connection):
             rows = _Rows(connection)
-            rows.run("SELECT pg_advisory_xact_lock(?)", LOCK)
+            # only what is missing: making needs rights that using does not
+            if not rows.all("SELECT 1 FROM pg_namespace WHERE nspname = ?", SCHEMA):
+                rows.run(f"CREATE SCHEMA {SCHEMA}")
+            if not rows.all("SELECT 1 FROM pg_extension WHERE extname = 'vector'"):
+                rows.run("CREATE EXTENSION vector SCHEMA public")
             migrate(rows, self._version(rows), TYPES, self.location)
-            rows.run(_GUARD)
-            rows.run(_GUARDED)
+            if not rows.all("SELECT 1 FROM pg_trigger WHERE tgname = 'audit_guard' AND tgrelid = 'audit'::regclass"):
+                rows.run(_GUARD)
+                rows.run(_GUARDED)
             unscrubbed = rows.all("SELECT unscrubbed FROM state")[0][0]
         if unscrubbed:
             self.scrub()
@@ -109,11 +121,18 @@ class Postgres:
     @contextmanager
     def write(self) -> Iterator["_Rows"]:
         """See the protocol."""
-        with self._pool.take() as connection, self._explained(), connection.transaction():
+        with self._pool.take() as connection, self._explained(), self._alone(connection):
             rows = _Rows(connection)
-            rows.run("SELECT pg_advisory_xact_lock(?)", LOCK)
             rows.revision = next_revision(rows)
             yield rows
+
+    @contextmanager
+    def _alone(self, connection: "Connection[Any]") -> Iterator[None]:
+        """A transaction that sees what the writers before it have written, whatever the server's usual level is."""
+        with connection.transaction():
+            connection.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED READ WRITE")
+            connection.execute("SELECT pg_advisory_xact_lock(%s)", (LOCK,))
+            yield
 
     def encode(self, vector: NDArray[np.float32]) -> Any:
         """See the protocol."""
@@ -135,18 +154,35 @@ class Postgres:
 
     def scrub(self) -> Scrubbed:
         """Rewrite the tables without what was deleted, and begin a new log."""
-        with self._pool.take() as connection, self._explained():
-            for table in TABLES:
-                connection.execute(f"VACUUM (FULL) {table}")  # type: ignore[arg-type]
-            connection.execute("UPDATE state SET unscrubbed = 0")
-            for extra in ("CHECKPOINT", "SELECT pg_switch_wal()"):  # for those who may
-                with suppress(Exception):
-                    connection.execute(extra)  # type: ignore[arg-type]
+        try:
+            self._rewrite()
+        except ShoalError:
+            left = "somebody else reads or writes for long, or this user does not own them"
+            text = f"the rows are deleted, but the tables could not be rewritten without them: {left}"
+            return Scrubbed(False, False, f"{text}; open the gallery again, which finishes this")
         left = (
             "the tables are rewritten without them; what a server's log, its copies, backups and freed disk blocks "
             "hold cannot be seen from here: recycle the log, and expire backups"
         )
         return Scrubbed(True, False, left)
+
+    def _rewrite(self) -> None:
+        with self._pool.take() as connection, self._explained():
+            row, before = connection.execute("SELECT erasures FROM state").fetchone(), self._files(connection)
+            for table in TABLES:
+                connection.execute(f"VACUUM (FULL) {table}")  # type: ignore[arg-type]
+            if before & self._files(connection):  # of somebody else's tables the server only warns
+                raise ShoalError(f"{self.location}: the tables belong to another user, who may rewrite them")
+            # somebody else may have been forgotten since, by another process that ends before its own scrub
+            connection.execute("UPDATE state SET unscrubbed = 0 WHERE erasures = %s", row)
+            for extra in ("CHECKPOINT", "SELECT pg_switch_wal()"):  # for those who may
+                with suppress(Exception):
+                    connection.execute(extra)  # type: ignore[arg-type]
+
+    def _files(self, connection: "Connection[Any]") -> set[tuple[Any, ...]]:
+        """The server's numbers of the files that the tables lie in."""
+        sql = "SELECT relfilenode FROM pg_class WHERE oid = ANY(%s::regclass[])"
+        return set(connection.execute(sql, (list(TABLES),)).fetchall())
 
     def scan(self, needles: Sequence[bytes]) -> int | None:  # noqa: ARG002
         """See the protocol: files belong to the server."""
@@ -182,11 +218,25 @@ class Postgres:
         try:
             yield
         except psycopg.errors.LockNotAvailable as error:
-            text = f"{self.location}: others have been writing for {self._patience} s; nothing was changed; try again"
+            text = f"{self.location}: others have been writing for {self._patience:g} s; nothing was changed; try again"
             raise ShoalError(text) from error
         except psycopg.Error as error:
             text = " ".join(str(error).split()) or type(error).__name__
             raise ShoalError(f"{self.location}: {text}; nothing was changed") from error
+
+
+def shown(where: str) -> str:
+    """An address without who, and without a password, wherever it stands.
+
+    Example:
+        >>> shown("postgresql://ann:secret@db.example:5432/faces?password=secret&sslmode=require")
+        'db.example:5432/faces'
+        >>> shown("postgresql:///faces?host=/run/postgres")
+        '/run/postgres/faces'
+    """
+    parts = urlsplit(where)
+    host = parts.netloc.rpartition("@")[2] or "".join(parse_qs(parts.query).get("host", []))
+    return host + parts.path
 
 
 class _Rows:

@@ -6,6 +6,7 @@ photo, under whatever name.
 
 import hashlib
 import io
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,6 +72,15 @@ def read_photos(faces: Any) -> list[Photo]:
     raise wrong("faces", expected="photos or embeddings", got=type(faces).__name__)
 
 
+def find_photos(paths: Sequence[str | Path]) -> dict[str, Path]:
+    """Files by the digests of what is in them, of which one at a time is in memory.
+
+    Raises:
+        InputError: if one is missing, too large, or cannot be read; names it.
+    """
+    return {_photo(path).digest: Path(path).expanduser() for path in paths}
+
+
 def _photo(face: Any) -> Photo:
     if isinstance(face, Photo):
         return face
@@ -80,8 +90,12 @@ def _photo(face: Any) -> Photo:
             raise wrong(str(face), expected="a photo", got="a folder" if path.is_dir() else "no such file")
         if path.stat().st_size > MOST_BYTES:
             raise wrong(str(face), expected=f"at most {MOST_BYTES / 1e6:g} MB", got=f"{path.stat().st_size / 1e6:.0f}")
-        content = path.read_bytes()
-        return Photo(hashlib.sha256(content).hexdigest(), path.name, content)
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise wrong(str(face), expected="a photo that can be read", got=error.strerror) from None
+        name = os.fsencode(path.name).decode("utf-8", "replace")  # of any bytes, where a file system allows them
+        return Photo(hashlib.sha256(content).hexdigest(), name, content)
     if isinstance(face, bytes):
         return Photo(hashlib.sha256(face).hexdigest(), "", face)
     pixels = _pixels(face)

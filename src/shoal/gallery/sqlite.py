@@ -148,15 +148,19 @@ class Sqlite:
         """
         self._pool.drain()
         end = time.monotonic() + self._patience
-        with self._pool.take() as connection, self._explained():
-            while True:
+        with (
+            self._pool.take() as connection,
+            self._explained(),
+            suppress(sqlite3.OperationalError),
+        ):  # busy all the time
+            while time.monotonic() < end:
+                ((erasures,),) = connection.execute("SELECT erasures FROM state").fetchall()
                 busy = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
                 if not busy:
-                    connection.execute("UPDATE state SET unscrubbed = 0")
+                    # somebody else may have been forgotten since, by another process that ends before its own scrub
+                    connection.execute("UPDATE state SET unscrubbed = 0 WHERE erasures = ?", (erasures,))
                     connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
                     return Scrubbed(True, True, "deleted rows are overwritten in the file, and its log is empty")
-                if time.monotonic() > end:
-                    break
                 time.sleep(0.05)
         left = "another process still reads: when it has ended, open the gallery again, which finishes this"
         return Scrubbed(False, False, f"deleted rows are overwritten in the file, but the log still holds them; {left}")

@@ -6,6 +6,7 @@ measured on. No vector that is there is touched: a gallery of 100,000 faces is u
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -20,7 +21,17 @@ from shoal.gallery.embedder import Embedder
 from shoal.gallery.enrolling import parse_box
 from shoal.gallery.gates import AS_IT_IS, Both, decide
 from shoal.gallery.memory import NOBODY, Snapshot
-from shoal.gallery.models import ACTIVE, PAST, WITHDRAWN, Version, active, add_version, read_versions, set_state
+from shoal.gallery.models import (
+    ACTIVE,
+    PAST,
+    WITHDRAWN,
+    Version,
+    active,
+    add_version,
+    read_gate,
+    read_versions,
+    set_state,
+)
 from shoal.gallery.searching import sides
 from shoal.gallery.values import Gate, Upgrade
 
@@ -126,6 +137,23 @@ def go_back(rows: Rows, who: str) -> str:
     return old.name
 
 
+def take_again(rows: Rows, who: str, had: Version) -> Upgrade:
+    """Have a model follow once more from which the gallery was rolled back; what was measured then still holds.
+
+    Raises:
+        InputError: if it is the active one, or followed another.
+    """
+    versions = read_versions(rows)
+    now, version = active(versions), versions[had.id]
+    if now is None or version.state != WITHDRAWN or version.parent != now.id:
+        expected = "one that the gallery has never had, or was just rolled back from"
+        raise wrong("model", expected=expected, got=f"{version.name!r}, which is {version.state}")
+    set_state(rows, now, PAST)
+    set_state(rows, version, ACTIVE)
+    write_entry(rows, who, "upgrade", model=version.id, parent=now.id, added=0)
+    return Upgrade(version.name, read_gate(rows, version), number(rows, "SELECT COUNT(*) FROM vectors"), 0)
+
+
 def first_version(rows: Rows, embedder: Embedder) -> Version:
     """Write down the model that a gallery begins with."""
     return add_version(rows, _version_of(embedder, None, None))
@@ -144,7 +172,7 @@ def faces_to_measure(snapshot: Snapshot) -> list[int]:
 
 
 def embed_again(
-    database: Database, embedder: Embedder, faces: Sequence[int], photos: Mapping[str, bytes] | None = None
+    database: Database, embedder: Embedder, faces: Sequence[int], photos: Mapping[str, Path] | None = None
 ) -> New:
     """Vectors of faces whose photos are given, or kept by the gallery; the others are left out.
 
@@ -152,7 +180,7 @@ def embed_again(
         database: to read kept photos from.
         embedder: the new model.
         faces: by number.
-        photos: bytes of files, by their digest.
+        photos: files, by their digest.
     """
     found: New = {}
     for begin in range(0, len(faces), AT_ONCE):
@@ -163,7 +191,7 @@ def embed_again(
 
 
 def _images(
-    database: Database, embedder: Embedder, faces: Sequence[int], photos: Mapping[str, bytes]
+    database: Database, embedder: Embedder, faces: Sequence[int], photos: Mapping[str, Path]
 ) -> dict[int, torch.Tensor]:
     marks = ", ".join("?" * len(faces))
     sql = f"SELECT f.id, f.box, p.digest, p.image FROM faces f JOIN photos p ON p.id = f.photo WHERE f.id IN ({marks})"
@@ -171,9 +199,10 @@ def _images(
         there = rows.all(sql, *faces)
     found = {}
     for face, box, digest, image in there:
-        content = photos.get(digest, None if image is None else bytes(image))
-        if content is not None:
-            found[int(face)] = _decode(content, box, embedder)
+        if digest in photos:
+            found[int(face)] = _decode(photos[digest].read_bytes(), box, embedder)
+        elif image is not None:
+            found[int(face)] = _decode(bytes(image), box, embedder)
     return found
 
 
