@@ -108,7 +108,8 @@ def measure_pages(browser: Any, address: str, paths: Sequence[str]) -> list[dict
         for screen, (width, height) in SCREENS.items():
             page = browser.new_page(viewport={"width": width, "height": height}, base_url=address)
             answers: list[Any] = []
-            page.on("response", answers.append)
+            keep = answers.append
+            page.on("response", lambda answer, keep=keep: keep(answer))  # Playwright marks what it is given
             page.goto(path, wait_until="networkidle")
             sizes = [len(answer.body()) for answer in answers]
             over = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
@@ -156,7 +157,7 @@ def main() -> None:
         while not json.load(urllib.request.urlopen(address + "/health"))["warm"]:
             time.sleep(0.1)
         browser = playwright.chromium.launch(executable_path=executable, args=FLAGS)
-        paths = ["/", *sorted({asked.path.partition("?")[0] for asked in INTERACTIONS}), "/summarize"]
+        paths = ["/", *sorted({asked.path.partition("?")[0] for asked in INTERACTIONS}), "/summarize", "/gallery"]
         found["pages"] = measure_pages(browser, address, paths)
         found["interactions"] = measure_interactions(browser, address, options.times)
         browser.close()

@@ -275,3 +275,10 @@ def test_compiled_code_gives_what_it_gives_without(backend: str) -> None:
     found = json.loads(done.stdout.splitlines()[-1])
     assert list(found) == ["full", "causal", "windowed", "layer, window None", "layer, window 5", "step"]
     assert all(found.values()), found
+
+
+def test_the_compiler_is_imported_by_those_who_compile() -> None:
+    """It takes longer than all of torch; `import shoal.attention` had it along."""
+    code = "import sys, shoal.attention; print('torch' in sys.modules, 'torch._dynamo' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["True", "False"]

@@ -1,5 +1,6 @@
 """How functions are run, whatever surrounds them: not compiled, in full precision, differentiated once."""
 
+import sys
 from collections.abc import Callable
 from functools import wraps
 from typing import Any, TypeVar, cast
@@ -13,8 +14,22 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 def eager(function: Function) -> Function:
-    """A decorator: `torch.compiler.disable`, for loops whose steps depend on numbers; the signature is kept."""
-    return cast(Function, torch.compiler.disable(function))
+    """A decorator: `torch.compiler.disable`, for loops whose steps depend on numbers; the signature is kept.
+
+    Disabled at the first call at which something may be compiled: `torch.compiler.disable` itself imports the compiler,
+    which takes longer than torch.
+    """
+    disabled: list[Callable[..., Any]] = []
+
+    @wraps(function)
+    def run(*args: Any, **kwargs: Any) -> Any:
+        if "torch._dynamo" not in sys.modules:  # `torch.compile` imports it
+            return function(*args, **kwargs)
+        if not disabled:
+            disabled.append(torch.compiler.disable(function))
+        return disabled[0](*args, **kwargs)
+
+    return cast(Function, run)
 
 
 def full_precision(function: Function) -> Function:
