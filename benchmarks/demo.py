@@ -52,7 +52,7 @@ def measure(environment: dict[str, str], *flags: str) -> dict[str, Any]:
     for name, study in studies.items():
         say(f"  {name}: {study}")
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1000
-    return {"seconds": seconds, "peak_mb": peak, "report_bytes": size, "studies": studies}
+    return {"minutes": seconds / 60, "peak_mb": peak, "report_bytes": size, "studies": studies}
 
 
 def told(result: Result) -> dict[str, Any]:
