@@ -163,13 +163,13 @@ def test_what_is_there_is_not_written_again(place: Place):
 def test_many_nameless_faces_are_named_in_a_moment(file: Place):
     import time
 
-    faces = directions(1, 3_000)[0]
+    faces = directions(1, 12_000)[0]
     with file.open() as gallery:
         gallery.enrol(None, faces)
         began = time.process_time()
         gallery.enrol("Ann", faces)
-        assert time.process_time() - began < 3  # looking through all for each of them are nine millions
-        assert [person.faces for person in gallery.people()] == [3_000]
+        assert time.process_time() - began < 8  # looking through all for each of them are 144 millions
+        assert [person.faces for person in gallery.people()] == [12_000]
 
 
 def test_a_photo_that_is_deleted_while_it_is_enrolled_leaves_no_face_without_a_vector(file: Place):

@@ -86,7 +86,9 @@ def test_a_gallery_of_the_first_version_is_brought_up_with_all_that_it_holds(tmp
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="dropping to another user needs root")
-def test_a_file_that_may_not_be_written_says_so(open_folder: Path):
+@pytest.mark.parametrize("folder", [0o755, 0o777])
+def test_a_file_that_may_not_be_written_says_so(open_folder: Path, folder: int):
+    """In a folder in which nothing may be made either, and in one in which it may."""
     place = open_folder / "place"
     with Gallery.open(place / "faces.db") as gallery:
         fill(gallery, directions(2, 2))
@@ -97,12 +99,78 @@ def test_a_file_that_may_not_be_written_says_so(open_folder: Path):
         "except Exception as error:\n    print(type(error).__name__, error)\n"
     )
     (place / "faces.db").chmod(0o444)
+    place.chmod(folder)
+    before = (place / "faces.db").read_bytes()
     ran = subprocess.run(
         [sys.executable, "-c", program, str(place / "faces.db")], capture_output=True, text=True, timeout=120
     )
     assert "ShoalError" in ran.stdout
     assert "cannot be written" in ran.stdout or "cannot be opened" in ran.stdout
     assert "Traceback" not in ran.stderr
+    assert (place / "faces.db").read_bytes() == before
+
+
+def in_a_place_of_its_own(mount: str, program: str, *words: str) -> str:
+    """Run a program that sees a mount which nobody else sees; gives what it prints."""
+    command = ["unshare", "--mount", "sh", "-c", f'{mount} && exec "$@"', "sh", sys.executable, "-c", program, *words]
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=300, cwd=Path(__file__).parents[2])
+    assert ran.returncode == 0, ran.stderr
+    return ran.stdout
+
+
+def may_mount() -> bool:
+    return os.geteuid() == 0 and subprocess.run(["unshare", "--mount", "true"], capture_output=True).returncode == 0
+
+
+@pytest.mark.skipif(not may_mount(), reason="a mount of one's own needs root")
+def test_a_place_that_is_read_only_says_so(tmp_path: Path):
+    place = tmp_path / "place"
+    with Gallery.open(place / "faces.db") as gallery:
+        fill(gallery, directions(2, 2))
+    before = {path.name: path.read_bytes() for path in place.iterdir()}
+    program = (
+        "import sys\nfrom shoal.gallery import Gallery\n"
+        "try:\n    Gallery.open(sys.argv[1])\n"
+        "except Exception as error:\n    print(type(error).__name__, error)\n"
+    )
+    mount = f"mount --bind {place} {place} && mount -o remount,bind,ro {place}"
+    said = in_a_place_of_its_own(mount, program, str(place / "faces.db"))
+    assert said.startswith("ShoalError")
+    assert "cannot be written" in said
+    assert said.count("\n") == 1
+    assert {path.name: path.read_bytes() for path in place.iterdir()} == before
+
+
+FULL = """
+import sys
+from pathlib import Path
+from shoal.errors import ShoalError
+from shoal.gallery import Gallery
+from tests.gallery.made_up import directions, fill
+
+place, faces = Path(sys.argv[1]), directions(30, 40, dim=256)
+with Gallery.open(place / "faces.db") as gallery:
+    fill(gallery, faces[:2])
+    (place / "other").write_bytes(bytes(400_000))
+    try:
+        gallery.enrol("too many", faces[2:].reshape(-1, 256))
+    except ShoalError as error:
+        print(error)
+    print(len(gallery), gallery.check(), gallery.identify(faces[1, 0])[0].person)
+    (place / "other").unlink()
+    gallery.enrol("now", faces[2])
+with Gallery.open(place / "faces.db") as gallery:
+    print(len(gallery), gallery.check(), gallery.identify(faces[2, 0])[0].person)
+"""
+
+
+@pytest.mark.skipif(not may_mount(), reason="a mount of one's own needs root")
+def test_a_disk_that_is_really_full_says_so_and_goes_on_when_there_is_room(tmp_path: Path):
+    said = in_a_place_of_its_own(f"mount -t tmpfs -o size=1500k tmpfs {tmp_path}", FULL, str(tmp_path))
+    full, after, later = said.splitlines()
+    assert "the disk is full; nothing was changed; free some space and try again" in full
+    assert after == "80 [] person 001"
+    assert later == "120 [] now"
 
 
 def test_another_process_that_holds_the_lock_is_waited_for_and_then_named(file: Place):
