@@ -1,6 +1,6 @@
-"""The README's picture of a report: its first screens on a desktop, without the images of any data set.
+"""The README's picture of a report: its first page on a desktop, without the images of any data set.
 
-    .venv/bin/python docs/picture_of_report.py runs/exits-full-cifar10-…/report.html
+    .venv/bin/python docs/picture_of_report.py runs/report.html
 
 Needs the extra shoal[test] and Chromium; writes docs/images/report.png.
 """
@@ -14,7 +14,7 @@ from PIL import Image
 from playwright.sync_api import sync_playwright
 
 TARGET = Path(__file__).parent / "images" / "report.png"
-WIDTH, HEIGHT = 1100, 1750
+WIDTH, HEIGHT = 1280, 800
 
 
 def main() -> None:

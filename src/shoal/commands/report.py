@@ -59,9 +59,11 @@ def _write(runs: "Sequence[Run]", output: Path) -> Any:
 
 
 def _noted(run: "Run", notebook: Notebook) -> "Run":
-    """A run whose notes are those of now where there are such."""
+    """A run with its story, whose notes are those of now where there are such."""
+    from shoal.studies.older import with_story
+
     now = {name: text for name, text in asdict(notebook).items() if text}
-    return replace(run, result=replace(run.result, notes={**run.result.notes, **now}))
+    return replace(run, result=replace(with_story(run.result), notes={**run.result.notes, **now}))
 
 
 def _write_answers(runs: "Sequence[Run]", output: Path) -> Any:
