@@ -38,7 +38,8 @@ class Core:
         self._database, self._embedder, self._who = database, embedder, who
         self._memory, self._matcher = Memory(database), Matcher()
 
-    def _for(self, who: str) -> Self:
+    def used_by(self, who: str) -> Self:
+        """The same gallery for somebody else, who stands in the audit log; closing either closes both."""
         other = copy.copy(self)
         other._who = who
         return other

@@ -85,10 +85,6 @@ class Gallery(Core):
         with self._database.read() as rows:
             return number(rows, "SELECT COUNT(*) FROM faces")
 
-    def used_by(self, who: str) -> Self:
-        """The same gallery for somebody else, who stands in the audit log; closing either closes both."""
-        return self._for(who)
-
     @property
     def location(self) -> str:
         """Where the gallery lies, without a password."""
