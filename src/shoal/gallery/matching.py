@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from shoal.errors import wrong
 from shoal.faces.thresholds import Threshold
 from shoal.gallery.calibration import calibrate, named_faces, probability
-from shoal.gallery.memory import NOBODY, Snapshot
+from shoal.gallery.memory import Snapshot
 from shoal.gallery.searching import Near, Side, distances_to, nearest_people, sides
 from shoal.gallery.values import Calibration, Match, Matches
 
@@ -97,7 +97,7 @@ class Matcher:
         """
         if not 0 < far <= 0.5:
             raise wrong("far", expected="a share in (0, 0.5]", got=far, fix="give 0.1 % as 0.001")
-        named, key = int((snapshot.people != NOBODY).sum()), (query, stored, far)
+        named, key = snapshot.named, (query, stored, far)
         learned = self._learned.get(key)
         if learned is not None and learned.holds(named, snapshot.erasures):
             return learned.calibration

@@ -7,6 +7,7 @@ room that was set aside; what was deleted, which is rare, has everything read an
 
 import threading
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 from jaxtyping import Float32, Int64
@@ -55,6 +56,11 @@ class Snapshot:
     people: Int64[np.ndarray, "f"] = field(default_factory=lambda: np.empty(0, np.int64))
     photos: Int64[np.ndarray, "f"] = field(default_factory=lambda: np.empty(0, np.int64))
     banks: dict[int, Bank] = field(default_factory=dict)
+
+    @cached_property
+    def named(self) -> int:
+        """How many faces are somebody's."""
+        return int((self.people != NOBODY).sum())
 
 
 class Memory:

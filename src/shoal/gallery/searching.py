@@ -94,7 +94,7 @@ def nearest_people(
         likeness = np.einsum("nd,d->n", side.vectors, asked)  # by one thread: more wait for the memory, and each other
         likeness[side.nobodies] = -np.inf
         rows = _rows_of_people(side.people, likeness, min(k, len(snapshot.names)))
-        found += _exact(snapshot, side, asked, rows)[:k]
+        found += _exact(snapshot, side, asked, rows, k)
     return sorted(found, key=lambda near: (near.distance, near.face))
 
 
@@ -107,7 +107,7 @@ def distances_to(
         rows = np.flatnonzero(side.people == person)
         if len(rows):
             asked = bring_down(snapshot.versions, vector[None], query, side.space)[0]
-            found.append(_exact(snapshot, side, asked, rows)[0])
+            found += _exact(snapshot, side, asked, rows, 1)
     return sorted(found, key=lambda near: near.distance)
 
 
@@ -151,12 +151,12 @@ def _best_of_each(people: NDArray[np.int64], likeness: NDArray[np.float32]) -> N
     return np.flatnonzero((likeness == best[people]) & (likeness > -np.inf))
 
 
-def _exact(snapshot: Snapshot, side: Side, asked: NDArray[np.float32], rows: NDArray[np.int64]) -> list[Near]:
-    """The nearest of these rows for each person, measured in float64, nearest first."""
+def _exact(snapshot: Snapshot, side: Side, asked: NDArray[np.float32], rows: NDArray[np.int64], k: int) -> list[Near]:
+    """The nearest of these rows for each of the k nearest people, measured in float64, nearest first."""
     difference = side.vectors[rows].astype(np.float64) - asked.astype(np.float64)  # (r, dim)
     distance = np.square(difference).sum(1)
     order = np.lexsort((side.places[rows], distance))
-    nearest = np.sort(np.unique(side.people[rows[order]], return_index=True)[1])
+    nearest = np.sort(np.unique(side.people[rows[order]], return_index=True)[1])[:k]
     return [
         Near(int(side.people[row]), int(snapshot.faces[side.places[row]]), float(away), side.model)
         for row, away in zip(rows[order[nearest]], distance[order[nearest]], strict=True)
