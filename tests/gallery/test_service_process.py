@@ -55,6 +55,7 @@ def test_a_service_with_keys_from_the_first_command_to_the_last(folder: Path):
             "--host: expected 127.0.0.1, or `--keys FILE` with a key in it, got 0.0.",
         ),
         (("faces.db", "--host", "0.0.0.0", "--keys", "empty.jsonl"), "and no key; make one with `shoal gallery key"),
+        (("faces.db", "--name", "faces.example"), "--name: expected 127.0.0.1, or `--keys FILE` with a key in it, got"),
         (("faces.db", "--keys", "none.jsonl"), "none.jsonl: expected a file of keys, got no such file"),
         (("faces.db", "--keys", "text"), "text, line 1: expected a key as `shoal gallery key` writes it"),
         (("faces.db", "--port", "70000"), "--port: expected a number from 0 to 65535, got 70000"),
@@ -127,6 +128,31 @@ def test_a_public_address_is_served_with_a_key_only(folder: Path):
         urllib.request.urlopen(f"{address}{API}/people", timeout=60)
     refused.value.close()
     stop(server, signal.SIGINT)
+
+
+def test_behind_a_proxy_with_tls(folder: Path):
+    key = make_key(folder / "keys.jsonl", "phone")
+    words = (
+        "faces.db",
+        "--port",
+        "0",
+        "--model",
+        "model.safetensors",
+        "--keys",
+        "keys.jsonl",
+        "--name",
+        "Faces.example",
+    )
+    server, address = start(*words, "--name", "Faces.example", cwd=folder)
+    proxied = {"host": "faces.example", "x-forwarded-proto": "https"}
+    with httpx.Client(base_url=address, timeout=60, headers=proxied) as client:
+        login = client.post("/login", data={"key": key}, headers={"origin": "https://faces.example"})
+        assert login.status_code == 303
+        assert "; secure" in login.headers["set-cookie"].lower()
+        plain = client.post("/login", data={"key": key}, headers={"origin": "http://faces.example"})
+        assert plain.status_code == 403
+        assert client.get("/health", headers={"host": "evil.example"}).status_code == 421
+    stop(server)
 
 
 def _try(address: str, contents: list[bytes]) -> None:

@@ -13,6 +13,7 @@ def serve(
     host: str = "127.0.0.1",
     keys: Path | None = None,
     model: Path | None = None,
+    name: str | None = None,
 ) -> None:
     """Serve the gallery: an API and pages; Ctrl-C ends it. Others reach it only if they need a key.
 
@@ -22,6 +23,7 @@ def serve(
         host: address to listen at; others than this machine's own need keys.
         keys: file of keys that are asked for, see `shoal gallery key`.
         model: file of the gallery's model; needed for a new gallery, or where the file has moved.
+        name: that a proxy with TLS in front of the service is reached by, such as faces.example.org; needs keys.
     """
     if not 0 <= port < 65536:
         raise wrong("--port", expected="a number from 0 to 65535", got=port)
@@ -30,7 +32,7 @@ def serve(
         raise wrong(db, expected="a gallery", got="no such file", fix=fix)
     from shoal.web.gallery.serving import run_service
 
-    run_service(db, host=host, port=port, keys=keys, model=model)
+    run_service(db, host=host, port=port, keys=keys, model=model, name=name)
 
 
 def key(*, keys: Path, name: str) -> None:

@@ -17,7 +17,15 @@ from shoal.web.serving import address_of, listening
 _GRACE = 30  # s that running requests get
 
 
-def run_service(db: str, *, host: str, port: int, keys: Path | None = None, model: Path | None = None) -> None:
+def run_service(
+    db: str,
+    *,
+    host: str,
+    port: int,
+    keys: Path | None = None,
+    model: Path | None = None,
+    name: str | None = None,
+) -> None:
     """Serve until Ctrl-C or SIGTERM.
 
     Args:
@@ -26,6 +34,7 @@ def run_service(db: str, *, host: str, port: int, keys: Path | None = None, mode
         port: 0 takes a free one.
         keys: file of keys, see `shoal.web.gallery.keys`.
         model: file of the gallery's model, where it does not remember one.
+        name: that a proxy in front of the service is reached by; what it says of TLS is believed on this machine.
 
     Raises:
         InputError: if there is no such host, gallery or file of keys, or the address is public and there is no key.
@@ -36,20 +45,18 @@ def run_service(db: str, *, host: str, port: int, keys: Path | None = None, mode
     from shoal.web.gallery.keys import KeyRing
 
     ring = None if keys is None else KeyRing(keys)
-    public = not is_local(host)
-    if public and not ring:
+    if not ring and (name is not None or not is_local(host)):
         expected = f"{LOCAL[0]}, or `--keys FILE` with a key in it"
         fix = "make one with `shoal gallery key --keys FILE --name NAME`"
-        raise wrong("--host", expected=expected, got=f"{host}, which others can reach, and no key", fix=fix)
+        got = f"{host if name is None else name}, which others can reach, and no key"
+        raise wrong("--host" if name is None else "--name", expected=expected, got=got, fix=fix)
     with listening(host, port, "shoal gallery serve DB") as listener:
         from shoal.web.gallery.app import create_service
         from shoal.web.gallery.desk import Desk
 
         wide = host in {"0.0.0.0", "::"}
-        names = LOCAL if wide or host in LOCAL else (*LOCAL, host.lower())
-        app = create_service(
-            Desk(db, model), ring=ring, hosts=(*names, *([socket.gethostname().lower()] * wide)), any_address=wide
-        )
+        names = {*LOCAL, socket.gethostname().lower() if wide else host.lower(), (name or LOCAL[0]).lower()}
+        app = create_service(Desk(db, model), ring=ring, hosts=names, any_address=wide)
         config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=_GRACE, server_header=False)
         logging.getLogger("shoal.web").addHandler(logging.StreamHandler())
         print(address_of(listener), flush=True)
