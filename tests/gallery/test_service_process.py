@@ -132,17 +132,7 @@ def test_a_public_address_is_served_with_a_key_only(folder: Path):
 
 def test_behind_a_proxy_with_tls(folder: Path):
     key = make_key(folder / "keys.jsonl", "phone")
-    words = (
-        "faces.db",
-        "--port",
-        "0",
-        "--model",
-        "model.safetensors",
-        "--keys",
-        "keys.jsonl",
-        "--name",
-        "Faces.example",
-    )
+    words = ("faces.db", "--port", "0", "--model", "model.safetensors", "--keys", "keys.jsonl")
     server, address = start(*words, "--name", "Faces.example", cwd=folder)
     proxied = {"host": "faces.example", "x-forwarded-proto": "https"}
     with httpx.Client(base_url=address, timeout=60, headers=proxied) as client:
