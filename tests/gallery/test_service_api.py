@@ -92,6 +92,27 @@ def test_faces_page_by_page(file: Place):
         assert fault_of(client.get(f"{API}/faces/99/thumbnail")) == (404, "not_found")
 
 
+def test_people_page_by_page_in_either_database(place: Place):
+    names = ["b", "A", "a b", "B", "a", "ä", "Z", "_"]
+    with place.open(model=EYE) as gallery:
+        for number, name in enumerate(names):
+            gallery.enrol(name, [picture(number)])
+    with asked(place.where) as client:
+        found: list[str] = []
+        while part := client.get(f"{API}/people", params={"after": found[-1] if found else "", "limit": 3}).json():
+            found += [person["name"] for person in part]
+        assert found == sorted(names)
+        page = client.get("/gallery", params={"q": "A"}).text
+        assert page.index("<b>A</b>") < page.index("<b>a</b>") < page.index("<b>a b</b>")
+
+
+def test_a_gallery_with_a_short_name_does_not_garble_messages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    with asked("face") as client:
+        wrong = client.post(f"{API}/faces/link", json={"a": 1, "b": 1, "same": True})
+        assert wrong.json()["error"]["message"] == "faces: expected two faces, got 1 twice"
+
+
 def test_boxes_and_kept_photos(file: Place):
     with asked(file.where) as client:
         boxes = "[[[0, 0, 20, 40], [20, 0, 40, 40]]]"

@@ -131,4 +131,6 @@ def _paths(gallery: "Gallery", model: Any) -> dict[str, str]:
     files = [source_of(version) for version in gallery.models()]
     files += [Path(model)] if isinstance(model, str | Path) else []
     found |= {str(path): "the model's file" for path in files if path is not None}
-    return dict(sorted(found.items(), key=lambda item: -len(item[0])))
+    # a bare word might stand in any message
+    told = {path: word for path, word in found.items() if "/" in path or "." in path}
+    return dict(sorted(told.items(), key=lambda item: -len(item[0])))

@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 import shoal
 from shoal.errors import InputError
-from shoal.gallery import Match
+from shoal.gallery import Match, Person
 from shoal.web.gallery.faults import FaultError, Problem, documented
 from shoal.web.gallery.finding import asker, desk_of
 from shoal.web.gallery.shapes import (
@@ -62,7 +62,7 @@ def people(
     limit: Most = 1000,
 ) -> list[PersonShown]:
     """Everybody who has a name, by name."""
-    found = [person for person in asker(request).people() if person.name > after]
+    found = behind(asker(request).people(), after)
     return [PersonShown(**asdict(person)) for person in found[:limit]]
 
 
@@ -118,6 +118,11 @@ def audit(
     log = asker(request).audit(head)
     entries = [EntryShown(**asdict(entry)) for entry in log.entries[-limit:]]
     return Audit(entries=entries, count=len(log.entries), intact=log.intact, faults=list(log.faults), head=log.head)
+
+
+def behind(people: list[Person], after: str) -> list[Person]:
+    """Those whose names come after one, in the order of characters: databases have orders of their own."""
+    return sorted((person for person in people if person.name > after), key=lambda person: person.name)
 
 
 def small_picture(request: Request, face: int) -> bytes | None:
