@@ -230,7 +230,7 @@ def test_fit_measures_every_exit_on_what_was_held_out(place: Path, told: dict[st
     outputs = exit_outputs(net, held_out(place).pair, prepare=inputs.normalise)
     assert [row["macs"] for row in found["exits"]] == outputs.costs.tolist()
     assert [row["accuracy"] for row in found["exits"]] == outputs.right.double().mean(1).tolist()
-    assert found["exits"][-1]["accuracy"] > 0.5  # was 0.6, until one machine gave 0.59; why is not known
+    assert found["exits"][-1]["accuracy"] > 0.5  # rounding alone makes it 0.59 or 0.76: see the lab log
     assert found["whole_macs"] < found["exits"][-1]["macs"]  # heads cost, too
     assert not list(place.rglob("*.partial"))
 

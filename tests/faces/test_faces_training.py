@@ -236,7 +236,7 @@ def test_training_tells_people_apart_who_were_not_trained_on() -> None:
     assert accuracy() < 0.7
     config = quick(epochs=8.0, pretraining=0.5, learning_rate=0.1)
     history = fit_faces(network, data, config, validation_pairs=(others, pairs))
-    assert accuracy() > 0.8  # was 0.85, until one machine gave 0.84; why it did is not known
+    assert accuracy() > 0.8  # rounding alone makes it 0.84 or 0.92: see the lab log
     first, last = history.rows[0], history.rows[-1]
     assert last["auc"] > 0.9 > first["auc"]
     assert last["watched"] == "validation"
