@@ -18,6 +18,7 @@ TABLES = {  # page: what fills it, and what that is told
     "difficulty": (),
     "exits": (),
     "faces": (),
+    "gallery": (),
     "summarize": (),
 }
 
