@@ -160,7 +160,7 @@ STAGES = {
         small={"gallery upgrade": "gallery upgrade --force"},  # a network of one epoch may be refused
         check=lambda names, printed: _holds(printed, "0 traces found"),
     ),
-    "docs/tutorial-gallery.md": Stage(small={"gallery upgrade": "gallery upgrade --force"}),
+    "docs/tutorial-gallery.md": Stage(),
     "docs/how-to/summarize.md": Stage(
         small={"epochs=6": "epochs=1", '"email", "logging", "unittest", "http", "xml"': '"email"', "=40": "=8"},
         check=lambda names, printed: _holds(printed, "rouge1"),
