@@ -17,7 +17,6 @@ query's and the stored vector's.
 Source: Platt 1999, "Probabilistic outputs for support vector machines" (the curve).
 """
 
-import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,6 +25,7 @@ from numpy.typing import NDArray
 
 from shoal.errors import InputError
 from shoal.faces.thresholds import Threshold, threshold_at
+from shoal.gallery.logistic import fit_logistic
 from shoal.gallery.memory import NOBODY, Snapshot
 from shoal.gallery.models import bring_down, meeting
 from shoal.gallery.values import Calibration
@@ -156,16 +156,11 @@ def _curve(own: NDArray[np.float64], other: NDArray[np.float64], people: int) ->
     own, other = own[both], other[both]
     if len(own) < FEWEST_TRIALS or people < FEWEST_PEOPLE:
         return None
-    from sklearn.linear_model import LogisticRegression
-
-    distances = np.concatenate((np.minimum(own, other), other))[:, None]  # its person there, and not
+    distances = np.concatenate((np.minimum(own, other), other))  # its person there, and not
     right = np.concatenate((own < other, np.zeros(len(other), bool)))
     if not right.any():
         return None
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # separable trials have no end: the penalty stops them
-        fitted = LogisticRegression(C=100.0, max_iter=1000).fit(distances, right)
-    slope, offset = float(fitted.coef_[0, 0]), float(fitted.intercept_[0])
+    slope, offset = fit_logistic(distances, right)
     return (slope, offset) if slope < 0 else None  # distances that say nothing
 
 
