@@ -14,7 +14,7 @@ from tests.report.conftest import browser  # noqa: F401 - a fixture
 from tests.web.rooms_browsing import check_page, opened
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, FileChooser, Page
 
 PAGES = ["", "/identify", "/enrol", "/unnamed", "/log", "/person?name=Ann+%26+Bob", "/forget?name=Ann+%26+Bob"]
 # controls that a finger would miss
@@ -49,11 +49,16 @@ def focus(page: "Page", wanted: str) -> None:
 
 
 def choose(page: "Page", wanted: str, *files: Path) -> None:
-    """Choose files by keyboard."""
+    """Choose files by keyboard; the browser has to know that its dialog is waited for before it opens one."""
     focus(page, wanted)
-    with page.expect_file_chooser() as chooser:
-        page.keyboard.press("Enter")
-    chooser.value.set_files(list(files))
+    dialogs: list[FileChooser] = []
+    page.once("filechooser", lambda dialog: dialogs.append(dialog))
+    page.wait_for_timeout(500)
+    page.keyboard.press("Enter")
+    for _ in range(600):
+        if not dialogs:
+            page.wait_for_timeout(100)
+    dialogs[0].set_files(list(files))
 
 
 def follow(page: "Page", path: str) -> None:

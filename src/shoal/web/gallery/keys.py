@@ -91,7 +91,7 @@ def hash_of(key: str) -> str:
 
     Example:
         >>> hash_of("shoal_")[:8]
-        '1c6de92b'
+        'a8cdfd78'
     """
     return hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
 
