@@ -108,7 +108,7 @@ def known_settings() -> set[str]:
         "host",
         "runs",
         "open",
-        *("person", "photos", "into", "way", "force", "head", "keep_photos"),  # of a gallery
+        *("person", "photos", "into", "way", "force", "head", "keep_photos", "keys", "name"),  # of a gallery
     }
     return {field.name for each in classes for field in dataclasses.fields(each)} | own
 
