@@ -169,16 +169,22 @@ def _trials(named: Named, rng: np.random.Generator) -> tuple[NDArray[np.float64]
     count = len(named)
     wanted = min(MOST_TRIALS, max(FEWEST_ASKED, MOST_COMPARED // max(1, count)))
     asked = rng.permutation(count)[:wanted]
-    own, other = [], []
+    people, whose = np.unique(named.people, return_inverse=True)
+    order = np.argsort(whose, kind="stable")
+    rows_of = np.split(order, np.cumsum(np.bincount(whose, minlength=len(people)))[:-1])  # by person
+    own = np.full(len(asked), -np.inf, np.float32)
+    other = own.copy()
+    done = 0
     for part in np.array_split(asked, max(1, len(asked) * count // AT_ONCE)):
         likeness = named.asked[part] @ named.stored.T  # (t, n)
-        same = named.people[part][:, None] == named.people[None]
-        nearest_other = np.where(same, -np.inf, likeness).max(1, initial=-np.inf)
-        same[np.arange(len(part)), part] = False  # itself
-        own.append(np.where(same, likeness, -np.inf).max(1, initial=-np.inf))
-        other.append(nearest_other)
+        for at, row in enumerate(part):
+            same = rows_of[whose[row]]
+            own[done + at] = likeness[at, same[same != row]].max(initial=-np.inf)
+            likeness[at, same] = -np.inf
+        other[done : done + len(part)] = likeness.max(1, initial=-np.inf)
+        done += len(part)
     return _distances(own), _distances(other)
 
 
-def _distances(likeness: list[NDArray[np.float32]]) -> NDArray[np.float64]:
-    return np.maximum(2 - 2 * np.concatenate(likeness).astype(np.float64), 0)
+def _distances(likeness: NDArray[np.float32]) -> NDArray[np.float64]:
+    return np.maximum(2 - 2 * likeness.astype(np.float64), 0)
