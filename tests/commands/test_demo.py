@@ -34,6 +34,11 @@ class Ended:
     err: str
 
 
+def _heed_interrupts() -> None:
+    """Tests that run in the background of a shell hand on that interrupts are ignored."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class Toys:
     """A demo of toy studies; on a terminal or in a pipe.
 
@@ -49,7 +54,13 @@ class Toys:
         leader, follower = pty.openpty() if terminal else os.pipe()
         command = [sys.executable, "-m", "tests.commands.toys", *words]
         self.process = subprocess.Popen(
-            command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=follower, text=True
+            command,
+            cwd=ROOT,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=follower,
+            text=True,
+            preexec_fn=_heed_interrupts,
         )
         os.close(follower)
         self._told = bytearray()
