@@ -3,9 +3,11 @@
 Photos are received, decoded and embedded for a few requests at a time (`Desk.slot`); the others wait.
 """
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from fastapi import APIRouter, Request
+from pydantic import BaseModel
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse, Response
 
@@ -27,6 +29,8 @@ from shoal.web.gallery.shapes import (
 )
 
 PHOTOS, PHOTO = "photos", "photo"
+FormT = TypeVar("FormT", bound=BaseModel)
+Answer = TypeVar("Answer")
 router = APIRouter(tags=["photos"])
 
 
@@ -62,18 +66,13 @@ async def enrol(request: Request) -> Response:
 )
 async def identify(request: Request) -> Any:
     """Whom does a photo show?"""
-    desk = desk_of(request)
-    desk.need_model()
-    async with desk.slot():
-        form, contents = await read_photos(request, desk.limits, PHOTO)
-        asked = fields_of(form, IdentifyForm, PHOTO)
 
-        def find(gallery: Gallery, photo: Photo) -> Identified:
-            found = gallery.identify(photo, asked.k, box=asked.box, far=asked.far)
-            matches = [shown_match(match) for match in found]
-            return Identified(person=found.person, unknown=found.unknown, matches=matches, note=found.note)
+    def find(gallery: Gallery, photo: Photo, asked: IdentifyForm) -> Identified:
+        found = gallery.identify(photo, asked.k, box=asked.box, far=asked.far)
+        matches = [shown_match(match) for match in found]
+        return Identified(person=found.person, unknown=found.unknown, matches=matches, note=found.note)
 
-        return await run_in_threadpool(_ask, request, contents[0], find)
+    return await _ask(request, IdentifyForm, find)
 
 
 @router.post(
@@ -84,16 +83,11 @@ async def identify(request: Request) -> Any:
 )
 async def verify(request: Request) -> Any:
     """Does a photo show this person?"""
-    desk = desk_of(request)
-    desk.need_model()
-    async with desk.slot():
-        form, contents = await read_photos(request, desk.limits, PHOTO)
-        asked = fields_of(form, VerifyForm, PHOTO)
 
-        def find(gallery: Gallery, photo: Photo) -> MatchShown:
-            return shown_match(gallery.verify(asked.person, photo, box=asked.box, far=asked.far))
+    def find(gallery: Gallery, photo: Photo, asked: VerifyForm) -> MatchShown:
+        return shown_match(gallery.verify(asked.person, photo, box=asked.box, far=asked.far))
 
-        return await run_in_threadpool(_ask, request, contents[0], find)
+    return await _ask(request, VerifyForm, find)
 
 
 def enrol_each(request: Request, contents: list[bytes], asked: EnrolForm) -> list[PhotoEnrolled]:
@@ -117,5 +111,11 @@ def enrol_each(request: Request, contents: list[bytes], asked: EnrolForm) -> lis
     return found
 
 
-def _ask(request: Request, content: bytes, find: Any) -> Any:
-    return find(asker(request), as_photo(content, desk_of(request).limits))
+async def _ask(request: Request, form_type: type[FormT], find: Callable[[Gallery, Photo, FormT], Answer]) -> Answer:
+    """Ask the gallery about the one photo that a request brings."""
+    desk = desk_of(request)
+    desk.need_model()
+    async with desk.slot():
+        form, contents = await read_photos(request, desk.limits, PHOTO)
+        asked = fields_of(form, form_type, PHOTO)
+        return await run_in_threadpool(lambda: find(asker(request), as_photo(contents[0], desk.limits), asked))
